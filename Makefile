@@ -48,8 +48,8 @@ setup-tests: setup .venv/moto/ready .venv/release/ready
 	@$(UV) pip sync --quiet --require-hashes --python .venv/release/bin/python requirements/release.txt
 	@touch $@
 
-demo: setup ## issue and renew a certificate on a local stack, step by step
-	@$(BIN)/python -m tests.tools.demo
+demo: setup ## issue and renew certificates on a local stack; VERBOSE=1 prints everything
+	@$(BIN)/python -m tests.tools.demo $(if $(VERBOSE),--verbose)
 
 test: setup-tests ## run every test without other programs, the deployed local stack included
 	@$(BIN)/python -m tests.tools.run_all

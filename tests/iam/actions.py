@@ -61,7 +61,7 @@ def _sqs(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Ne
 def _sns(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
     arn = params.get("TopicArn") or params.get("ResourceArn") or where.arn("sns", "*")
     # IAM sees no topic in this request, so a policy on topics does not allow it.
-    topic = "*" if operation == "Unsubscribe" else ":".join(arn.split(":")[:6])
+    topic = "*" if operation in ("Unsubscribe", "GetSubscriptionAttributes") else ":".join(arn.split(":")[:6])
     more = {f"sns:{key}": params[key] for key in ("Protocol", "Endpoint") if key in params}
     yield Need(f"sns:{operation.removesuffix('Batch')}", topic, more)
 

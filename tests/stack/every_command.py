@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,9 @@ def of_certificates(run: People, name: str) -> None:
     run.run("list")
     run.run("show", name)
     run.run("history", name)
-    run.run("doctor", name, policy="operator", codes=FOUND)
+    with subscribers(run, name):
+        run.run("doctor", name, policy="operator", codes=FOUND)
+        assert {"reload", name} <= subscriptions(run.json("doctor", name, codes=FOUND))
     run.run("issuer", "list")
     of_acme(run, f"acme-{name}")
     run.run("issuer", "test", issuer)
@@ -112,6 +115,29 @@ def of_acme(run: People, issuer: str) -> None:
         run.run("issuer", change, issuer, "--yes", codes=(1,))  # the CA does not exist
     run.run("issuer", "register-account", issuer, codes=(1,))
     dynamodb.delete_item(TableName=table, Key=key)
+
+
+@contextmanager
+def subscribers(run: People, name: str) -> Iterator[None]:
+    """Subscribe a queue without a policy, and a function that does not exist; end both subscriptions again."""
+    sns, topic = run.stack.client("sns"), run.stack.outputs["Topic"]
+    url = run.stack.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    region, account = topic.split(":")[3:5]
+    endpoints = {"sqs": f"{region}:{account}:{name}", "lambda": f"{region}:{account}:function:reload"}
+    made = [
+        sns.subscribe(TopicArn=topic, Protocol=kind, Endpoint=f"arn:aws:{kind}:{rest}", ReturnSubscriptionArn=True)
+        for kind, rest in endpoints.items()
+    ]
+    yield
+    for one in made:
+        sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+    run.stack.client("sqs").delete_queue(QueueUrl=url)
+
+
+def subscriptions(checks: Sequence[dict[str, str]]) -> set[str]:
+    """Return the names of queues and functions that cannot receive events."""
+    failed = [one["found"] for one in checks if one["check"] == "subscription" and one["status"] == "failed"]
+    return {found.partition(": ")[0].rpartition(":")[2] for found in failed}
 
 
 def stale_queue(run: People) -> str:

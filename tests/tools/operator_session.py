@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.tools.local_stack import ROOT
 from tests.tools.openssl import CheckFailed, openssl, public_key_of, require, verify
+from tests.tools.timeline import Received
 
 TYPES = ["certificate.issued", "certificate.renewed"]
 
@@ -37,6 +39,7 @@ class OperatorSession:
     def __init__(self, client: Callable[[str], Any], environment: Mapping[str, str], examples: list[Example]) -> None:
         self.client, self.environment, self.examples = client, environment, examples
         self.phases: list[tuple[str, float]] = []
+        self.received: list[Received] = []
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
@@ -99,6 +102,7 @@ class OperatorSession:
             for message in sqs.receive_message(QueueUrl=self.queue, WaitTimeSeconds=1).get("Messages", []):
                 sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
                 event: dict[str, Any] = json.loads(message["Body"])
+                self.received.append(Received(event, datetime.now(UTC)))
                 next(one for one in self.examples if one.name == event["subject"]).events.append(event)
             if (waited := int(time.monotonic() - began)) >= shown + 5:
                 shown = waited

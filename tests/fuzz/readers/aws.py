@@ -39,7 +39,7 @@ from evercert.aws.sqs import SQSQueue
 from evercert.aws.tags import CA_ID_TAG, CA_TAG, CERTIFICATE_TAG, STACK_TAG, TEMPORARY_TAG, Owner
 from evercert.cli import adoption, connection, owner_tags
 from evercert.cli.authority import crls
-from evercert.cli.doctor import certificate_checks, owner_checks, stack_checks
+from evercert.cli.doctor import certificate_checks, function_checks, owner_checks, stack_checks, subscription_checks
 from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
 from evercert.cli.uninstall import leftovers
@@ -310,15 +310,27 @@ def doctor() -> Iterator[Run]:
         connection.described(STACK, prepared()[1], connection._stack(prepared()[1], STACK))
     )
     yield checked("schedule", lambda stack: stack_checks.schedule(stack, "tick"))
-    for check in (stack_checks._topic, stack_checks._dead_letters, stack_checks._queue):
+    for check in (
+        subscription_checks._topic,
+        subscription_checks._deliveries,
+        stack_checks._dead_letters,
+        stack_checks._queue,
+    ):
         yield checked("x", check)
     yield checked("key", lambda stack: stack_checks.key(stack, "SealKey"))
     yield checked("owner tags", owner_checks._old_tags)
     yield lambda: owner_tags.tag(stack_connection(), [ARN])
-    yield checked("function", lambda stack: stack_checks.function(stack, "IssuerFunction"))
+    yield checked("function", lambda stack: function_checks.function(stack, "IssuerFunction"))
     yield from (partial(find, stack_connection()) for find in (leftovers.of_template, leftovers.deliveries))
 
 
+SUBSCRIBED = json.dumps(
+    {
+        "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a": "b"}}}
+        ]
+    }
+)
 DEPLOYED = {
     "cloudformation:DescribeStacks": {
         "Stacks": [
@@ -340,8 +352,21 @@ DEPLOYED = {
     "acm:ListCertificates": {"CertificateSummaryList": [{"CertificateArn": ARN, "Type": "IMPORTED"}]},
     "acm:ListTagsForCertificate": {"Tags": TAGS},
     "scheduler:GetSchedule": {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)"},
-    "sns:ListSubscriptionsByTopic": {"Subscriptions": [{"SubscriptionArn": f"{TOPIC}:2", "Endpoint": "a@example.com", "Protocol": "email"}]},
-    "sqs:GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "2"}},
+    "sns:ListSubscriptionsByTopic": {
+        "Subscriptions": [
+            {"SubscriptionArn": f"{TOPIC}:2", "Endpoint": "a@example.com", "Protocol": "email"},
+            {"SubscriptionArn": f"{TOPIC}:3", "Endpoint": TOPIC.replace("sns", "sqs"), "Protocol": "sqs"},
+            {"SubscriptionArn": f"{TOPIC}:4", "Endpoint": TOPIC.replace("sns", "lambda"), "Protocol": "lambda"},
+        ]
+    },
+    "sns:GetSubscriptionAttributes": {
+        "Attributes": {
+            "FilterPolicy": '{"type": ["certificate.issued"]}',
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": TOPIC.replace("sns", "sqs")}),
+        }
+    },
+    "sqs:GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "2", "Policy": SUBSCRIBED}},
+    "lambda:GetPolicy": {"Policy": SUBSCRIBED},
     "kms:DescribeKey": KEYS["kms:DescribeKey"],
     "lambda:GetFunctionConfiguration": {"State": "Active", "LastUpdateStatus": "Successful"},
     "resourcegroupstaggingapi:GetResources": {"ResourceTagMappingList": [{"ResourceARN": ARN, "Tags": TAGS}]},

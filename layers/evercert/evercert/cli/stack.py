@@ -177,9 +177,11 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
     from evercert.cli.doctor import (  # noqa: PLC0415
         authority_checks,
         certificate_checks,
+        function_checks,
         owner_checks,
         retained_key_checks,
         stack_checks,
+        subscription_checks,
         version_check,
     )
 
@@ -190,6 +192,8 @@ def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = N
         checks = {
             **version_check.of_version(connection),
             **stack_checks.of_stack(connection),
+            **function_checks.of_functions(connection),
+            **subscription_checks.of_topic(connection),
             **retained_key_checks.of_retained_keys(connection),
             **authority_checks.of_authority(connection),
             **certificate_checks.of_certificates(connection, wanted),

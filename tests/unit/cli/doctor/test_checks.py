@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,84 +18,15 @@ from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Failure, Record
 from evercert.contracts.spec_store import STACK, Change, Pause, PauseTarget
 from evercert.errors import Misconfigured
+from tests.doubles.described_stack import connection, of, only, points, run
 from tests.doubles.fakes import START, FakeTable, spec
 from tests.doubles.strict_aws import refuse
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
 
-class Client:
-    """AWS client whose methods return or raise the configured answers."""
-
-    def __init__(self, **answers: Any) -> None:
-        self.answers = answers
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        def call(**arguments: Any) -> Any:
-            self.calls.append((name, arguments))
-            answer = self.answers[name]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
-
-    def get_paginator(self, operation: str) -> Any:
-        return SimpleNamespace(paginate=lambda **_: [self.answers[operation]])
-
-
-USUAL: dict[str, dict[str, Any]] = {
-    "scheduler": {"get_schedule": {"State": "ENABLED", "ScheduleExpression": "rate(5 minutes)"}},
-    "sns": {"list_subscriptions_by_topic": {"Subscriptions": []}},
-    "sqs": {"get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}}},
-    "cloudformation": {"describe_stack_resource": {"StackResourceDetail": {"PhysicalResourceId": "key-1"}}},
-    "kms": {"describe_key": {"KeyMetadata": {"KeyState": "Enabled"}}},
-    "lambda": {"get_function_configuration": {"State": "Active", "LastUpdateStatus": "Successful"}},
-    "cloudwatch": {"get_metric_statistics": {"Datapoints": []}},
-}
-
-
-def connection(outputs: dict[str, str] | None = None, status: str = "UPDATE_COMPLETE", **answers: Any) -> Any:
-    """Return a healthy stack; override single answers with `service__method`."""
-    answered = {service: dict(methods) for service, methods in USUAL.items()}
-    for key, answer in answers.items():
-        service, _, method = key.partition("__")
-        answered[service][method] = answer
-    made = {service: Client(**methods) for service, methods in answered.items()}
-    clients = SimpleNamespace(
-        client=made.__getitem__,
-        sns=made["sns"],
-        sqs=made["sqs"],
-        kms=made["kms"],
-        cloudformation=made["cloudformation"],
-    )
-    known = dict.fromkeys(stack_checks.OUTPUTS, "made") if outputs is None else outputs
-    return SimpleNamespace(
-        name="evercert", status=status, clients=clients, outputs=known, output=known.__getitem__, specs=FakeTable()
-    )
-
-
-def run(stack: Any, name: str) -> list[Check]:
-    checks = {**stack_checks.of_stack(stack), "schedule crl": partial(stack_checks.schedule, stack, "crl")}
-    return stack_checks.run(name, checks[name])
-
-
-def only(stack: Any, name: str) -> Check:
-    (found,) = run(stack, name)
-    return found
-
-
-def points(statistic: str, *values: float) -> dict[str, Any]:
-    return {"Datapoints": [{statistic: value} for value in values]}
-
-
-def subscriptions(*arns: str, endpoint: str = "a@b.example") -> dict[str, Any]:
-    return {"Subscriptions": [{"SubscriptionArn": arn, "Endpoint": endpoint} for arn in arns]}
-
-
 def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
-    found = [check for name in stack_checks.of_stack(connection()) for check in run(connection(), name)]
+    found = [check for name in of(connection()) for check in run(connection(), name)]
     assert {check.name: check.status for check in found if check.status != "ok"} == {"topic": "warning"}
 
 
@@ -115,15 +45,6 @@ def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
             connection(cloudformation__describe_stack_resource=refuse("ValidationError", "DescribeStackResource")),
             "schedule crl", "failed", "no schedule evercert-crl", "sam deploy",
         ),
-        (connection(sns__list_subscriptions_by_topic=subscriptions("arn:aws:sns:x")), "topic", "ok", "1 subscr", ""),
-        (
-            connection(sns__list_subscriptions_by_topic=subscriptions("PendingConfirmation")),
-            "topic", "warning", "no subscribers of the event topic (1 subscription not confirmed)", "confirm the",
-        ),
-        (
-            connection(sns__list_subscriptions_by_topic=subscriptions("arn:x", endpoint="a:evercert-events-1")),
-            "topic", "warning", "no subscribers of the event topic", "subscribe",
-        ),
         (
             connection(sqs__get_queue_attributes={"Attributes": {"A": "2", "B": "1"}}),
             "dead letters", "failed", "3 messages", "undeliverable",
@@ -141,19 +62,10 @@ def test_doctor_finds_no_failure_in_a_healthy_stack() -> None:
             connection(kms__describe_key={"KeyMetadata": {"KeyState": "PendingDeletion"}}),
             "DataKey", "failed", "PendingDeletion", "cancel-key-deletion --key-id key-1",
         ),
-        (
-            connection(lambda__get_function_configuration={"State": "Failed", "StateReason": "no\x1b role"}),
-            "IssuerFunction", "failed", "Failed, last update Successful: no role", "sam deploy",
-        ),
-        (
-            connection(cloudwatch__get_metric_statistics=points("Sum", 1, 2)),
-            "CheckerFunction", "warning", "3 errors in the last hour", "log",
-        ),
     ],
     ids=[
-        "outputs", "rolled-back", "deploying", "schedule-off", "schedule-gone", "schedule-of-older-stack", "subscribed", "unconfirmed",
-        "only-a-follower", "dead-letters", "old-nudges", "young-nudges", "key-disabled", "key-deleted",
-        "function-failed", "function-errors",
+        "outputs", "rolled-back", "deploying", "schedule-off", "schedule-gone", "schedule-of-older-stack", "dead-letters",
+        "old-nudges", "young-nudges", "key-disabled", "key-deleted",
     ],
 )  # fmt: skip
 def test_doctor_reports_each_problem_with_its_remedy(
@@ -224,7 +136,7 @@ def failure(message: str) -> Failure:
         (record(renew_at=None), 0, "certificates", "ok"),
         (record(due_at=START - timedelta(minutes=31)), 0, "certificates overdue", "failed"),
         (record(due_at=START - timedelta(minutes=29)), 0, "certificates", "ok"),
-        (record(), 31, "certificates expired", "failed"),
+        (record(), 31, "certificate web", "failed"),
         (record(), -1, "certificates not yet valid", "failed"),
         (record(renew_at=START + timedelta(days=30)), 0, "certificates renewed only after they expire", "warning"),
         (record(due_at=START + timedelta(days=31)), 0, "certificates renewed only after they expire", "warning"),
@@ -241,6 +153,34 @@ def test_check_records_reports_each_problem(found: Any, days: int, name: str, st
     (check,) = certificate_checks.check_records([found], START + timedelta(days=days))
     assert (check.name, check.status) == (name, status)
     assert check.found.isprintable()
+
+
+def test_check_records_lists_expired_certificates() -> None:
+    found = certificate_checks.check_records([record(f"c{n:02}") for n in range(23)], START + timedelta(days=31))
+    assert len(found) == certificate_checks.LISTED + 1
+    assert (found[0].name, found[0].found) == ("certificate c22", "expired on 2026-02-14T12:00:00.000Z")
+    assert found[0].remedy == "for the reason, run: evercert history c22"
+    assert (found[-1].name, found[-1].found) == ("certificates expired", "3 more have expired")
+
+
+@pytest.mark.parametrize(
+    ("pauses", "days", "is_reported"),
+    [
+        ([STACK], 21, True), ([PauseTarget("main")], 21, True), ([PauseTarget("other")], 21, False), ([], 21, False), ([STACK], 19, False),
+    ],
+    ids=["stack", "issuer", "another-issuer", "none", "before-renewal"],
+)  # fmt: skip
+def test_check_records_reports_paused_renewals(pauses: list[PauseTarget], days: int, is_reported: bool) -> None:
+    found = certificate_checks.check_records(
+        [record()], START + timedelta(days=days), dict.fromkeys(pauses, Pause(None))
+    )
+    assert [check.name for check in found] == ["certificates" + " due for renewal, but paused" * is_reported]
+    assert not is_reported or "the first expires in 9 days; evercert resume" in found[0].remedy
+
+
+def test_check_records_names_the_expiry_of_stopped_certificates() -> None:
+    (check,) = certificate_checks.check_records([record(state="stopped")], START + timedelta(days=29))
+    assert check.found == "stopped: see evercert history (expires in 24 h)"
 
 
 def test_check_records_groups_problems_of_one_kind() -> None:
@@ -291,20 +231,6 @@ def test_parse_diagnosis_shows_why_the_function_cannot_start() -> None:
     assert check.found == f"the diagnosis failed: {why}"
 
 
-@pytest.mark.parametrize(
-    ("runtime", "status", "found"),
-    [
-        ("python3.13", "ok", "active, python3.13 arm64"),
-        ("python3.12", "ok", "active, python3.12 arm64"),
-        ("python3.11", "failed", "runs on python3.11: the layers need python3.12 or newer"),
-    ],
-)
-def test_doctor_compares_the_runtime_of_functions(runtime: str, status: str, found: str) -> None:
-    answer = {"State": "Active", "Runtime": runtime, "Architectures": ["arm64"]}
-    check = only(connection(lambda__get_function_configuration=answer), "IssuerFunction")
-    assert (check.status, check.found) == (status, found)
-
-
 def read(*records: Record) -> certificate_checks._Records:
     table = FakeTable()
     table.write([Change(found, None) for found in records], START)
@@ -348,8 +274,3 @@ def test_check_of_a_missing_certificate_ends_the_command() -> None:
 def test_doctor_names_a_key_that_the_stack_lacks() -> None:
     (found,) = stack_checks.key(connection(cloudformation__describe_stack_resource={"StackResourceDetail": {}}), "Key")
     assert (found.name, found.status, found.found) == ("Key", "failed", "the stack has not created it yet")
-
-
-def test_doctor_counts_subscriptions_without_an_endpoint() -> None:
-    answer = {"Subscriptions": [{"SubscriptionArn": "arn:aws:sns:eu-central-1:1:t:1"}]}
-    assert only(connection(sns__list_subscriptions_by_topic=answer), "topic").status == "ok"

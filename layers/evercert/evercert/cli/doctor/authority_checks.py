@@ -11,7 +11,7 @@ from evercert.authority.ca.crl import parse, signed_at
 from evercert.cli import terminal
 from evercert.cli.authority.ceremony import has_earlier_policy, policy_of
 from evercert.cli.authority.connection import AuthorityConnection, from_connection
-from evercert.cli.doctor import bucket_checks, stack_checks
+from evercert.cli.doctor import bucket_checks, function_checks, stack_checks
 from evercert.cli.doctor.stack_checks import Check, CheckFunction
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ def of_authority(connection: Connection) -> dict[str, CheckFunction]:
     return {
         "schedule crl": partial(stack_checks.schedule, connection, "crl"),
         "AuthoritySealKey": partial(stack_checks.key, connection, "AuthoritySealKey"),
-        **{name: partial(stack_checks.function, connection, name) for name in ("AuthorityFunction", "SignerFunction")},
+        **{
+            name: partial(function_checks.function, connection, name)
+            for name in ("AuthorityFunction", "SignerFunction")
+        },
         "CAs": partial(_cas, found),
         "keys of CAs": partial(_keys, found),
         **bucket_checks.of_bucket(found),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Pause, PauseTarget, holding
 from evercert.scheduling.decision import is_not_yet_valid
 from evercert.schema import printable
 from evercert.timestamps import to_text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MOST = 25  # certificates in one diagnosis by the function
 OVERDUE = timedelta(minutes=30)
 NAMED = 5  # certificates shown by name in one check
+LISTED = 20  # expired certificates with a result of their own
 # The timeout covers the function's time limit and a cold start. No retry: it would repeat the whole diagnosis.
 _PATIENT = Config(connect_timeout=2, read_timeout=90, retries={"total_max_attempts": 1}, user_agent_extra="evercert")
 _BAD_STATES = {"failing", "stopped", "undelivered"}
@@ -55,7 +57,7 @@ class _Records:
         return [record for record in found.values() if record is not None]
 
     def check(self) -> list[Check]:
-        return check_records(self.records, terminal.now())
+        return check_records(self.records, terminal.now(), self._connection.specs.pauses(terminal.now()))
 
     def to_diagnose(self) -> list[str]:
         """Return at most MOST names: problems first, then soonest expiry first."""
@@ -63,27 +65,34 @@ class _Records:
         return [record.name for record in sorted(readable, key=_urgency)[:MOST]]
 
 
-def check_records(records: Sequence[Record | Unreadable], now: datetime) -> list[Check]:
-    """Return one result per kind of problem, or a single `ok`."""
+def check_records(
+    records: Sequence[Record | Unreadable], now: datetime, pauses: Mapping[PauseTarget, Pause] | None = None
+) -> list[Check]:
+    """Return one result per kind of problem, one per expired certificate, or a single `ok`."""
     unreadable = [record for record in records if isinstance(record, Unreadable)]
     readable = [record for record in records if isinstance(record, Record)]
     overdue = [r.name for r in readable if r.due_at is not None and r.due_at < now - OVERDUE]
-    expired = [r.name for r in readable if r.facts is not None and r.facts.not_after <= now]
     early = [r.name for r in readable if r.facts is not None and is_not_yet_valid(r.facts, now)]
     late = [r.name for r in readable if _renews_too_late(r, now)]
+    held = [r for r in readable if _is_held(r, now, pauses or {})]
     found = [
         *_group("unreadable", "failed", [r.name for r in unreadable], "apply their documents again"),
-        *_group("expired", "failed", expired, "to see the reason, run: evercert history NAME"),
+        *_expired(readable, now),
         *_group(
             "not yet valid", "failed", early, "the clock was ahead when they were issued; run: evercert renew NAME"
         ),
         *_group("overdue", "failed", overdue, "the schedule or the issuer is too slow: see the checks above"),
         *_group("renewed only after they expire", "warning", late, "to see the reason, run: evercert show NAME"),
     ]
+    if held:
+        first = min(_span(record, now) for record in held)
+        remedy = f"the first expires in {_days(first)}; evercert resume renews them, see pauses above"
+        found += _group("due for renewal, but paused", "warning", [record.name for record in held], remedy)
     for record in readable:
         if record.state in _BAD_STATES:
             why = printable(record.last_error.message) if record.last_error is not None else "see evercert history"
-            found.append(Check(f"certificate {record.name}", "failed", f"{record.state}: {why}"))
+            left = f" (expires in {_days(_span(record, now))})" if _is_valid(record, now) else ""
+            found.append(Check(f"certificate {record.name}", "failed", f"{record.state}: {why}{left}"))
     return found or [Check("certificates", "ok", f"{len(records)} in order")]
 
 
@@ -92,6 +101,39 @@ def _group(kind: str, status: Status, names: list[str], remedy: str) -> Iterator
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         listed = ", ".join(map(quoted, sorted(names)[:NAMED]))
         yield Check(f"certificates {kind}", status, f"{len(names)}: {listed}{more}", remedy)
+
+
+def _expired(readable: Sequence[Record], now: datetime) -> Iterator[Check]:
+    """Yield one result for each expired certificate, the latest first, and one for those beyond the limit."""
+    dated = [(record.facts.not_after, record.name) for record in readable if record.facts is not None]
+    expired = sorted((one for one in dated if one[0] <= now), reverse=True)
+    for not_after, name in expired[:LISTED]:
+        found = f"expired on {to_text(not_after)}"
+        yield Check(
+            f"certificate {quoted(name)}", "failed", found, f"for the reason, run: evercert history {quoted(name)}"
+        )
+    if len(expired) > LISTED:
+        more = f"{len(expired) - LISTED} more have expired"
+        yield Check("certificates expired", "failed", more, "evercert list --sort expiry")
+
+
+def _is_valid(record: Record, now: datetime) -> bool:
+    return record.facts is not None and record.facts.not_after > now
+
+
+def _is_held(record: Record, now: datetime, pauses: Mapping[PauseTarget, Pause]) -> bool:
+    """Return whether a pause holds back the renewal of a valid certificate."""
+    is_due = _is_valid(record, now) and record.renew_at is not None and record.renew_at <= now
+    return is_due and bool(holding(record, pauses))
+
+
+def _span(record: Record, now: datetime) -> timedelta:
+    return record.facts.not_after - now if record.facts is not None else timedelta()
+
+
+def _days(span: timedelta) -> str:
+    """Return the text in days or, below two days, in hours."""
+    return f"{span.days} days" if span >= timedelta(days=2) else f"{span // timedelta(hours=1)} h"
 
 
 def _renews_too_late(record: Record, now: datetime) -> bool:

@@ -1,8 +1,7 @@
-"""Checks of `doctor` for the stack: schedules, queues, topic, keys, functions."""
+"""Checks of `doctor` for the stack: schedules, pauses, queues, keys."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +15,6 @@ from evercert.cli import arguments, pause_notes, terminal
 from evercert.cli.files import BadInput
 from evercert.durations import to_text
 from evercert.errors import EvercertError, Unavailable, Unexpected
-from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -25,8 +23,6 @@ OUTPUTS = ("CertificatesTable", "IssuersTable", "Queue", "DeadLetters", "Topic",
 SCHEDULES = {"tick": "CheckerFunctionTick", "sweep": "CheckerFunctionSweep", "crl": "AuthorityFunctionCrl"}
 OLDEST_NUDGE = timedelta(hours=1)
 LONGEST_KEPT = timedelta(days=14)  # of a message in SQS
-ERROR_WINDOW = timedelta(hours=1)
-_SUPPORTED = re.compile(r"python3\.(?:1[2-9]|[2-9][0-9])")
 _GONE = {"ResourceNotFoundException", "NotFoundException", "ValidationError"}
 Status = Literal["ok", "warning", "failed", "unknown"]
 
@@ -71,11 +67,9 @@ def of_stack(connection: Connection) -> dict[str, CheckFunction]:
         "stack": partial(_stack, connection),
         **{f"schedule {task}": partial(schedule, connection, task) for task in ("tick", "sweep")},
         "pauses": partial(_pauses, connection),
-        "topic": partial(_topic, connection),
         "dead letters": partial(_dead_letters, connection),
         "queue": partial(_queue, connection),
         **{name: partial(key, connection, name) for name in ("SealKey", "DataKey")},
-        **{name: partial(function, connection, name) for name in ("CheckerFunction", "IssuerFunction")},
     }
 
 
@@ -112,25 +106,6 @@ def _pauses(connection: Connection) -> list[Check]:
     return [Check("pauses", "warning", line, command) for line, command in found] or [Check("pauses", "ok", "none")]
 
 
-def _topic(connection: Connection) -> list[Check]:
-    from evercert.cli.event_queue import PREFIX  # noqa: PLC0415
-
-    topic = connection.output("Topic")
-    confirmed = waiting = 0
-    for page in connection.clients.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for subscription in page["Subscriptions"]:
-            if not subscription.get("Endpoint", "").rpartition(":")[2].startswith(PREFIX):
-                is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
-                confirmed, waiting = confirmed + is_confirmed, waiting + (not is_confirmed)
-    unconfirmed = f"{arguments.counted(waiting, 'subscription')} not confirmed" if waiting else ""
-    if confirmed:
-        found = f"{arguments.counted(confirmed, 'subscription')}{'; ' * bool(unconfirmed)}{unconfirmed}"
-        return [Check("topic", "ok", found)]
-    remedy = "confirm the subscription with the link that SNS sent" if waiting else "subscribe a mailbox or a queue"
-    found = f"no subscribers of the event topic{f' ({unconfirmed})' if unconfirmed else ''}"
-    return [Check("topic", "warning", found, remedy)]
-
-
 def _dead_letters(connection: Connection) -> list[Check]:
     number = _messages(connection, connection.output("DeadLetters"))
     if not number:
@@ -146,7 +121,7 @@ def _queue(connection: Connection) -> list[Check]:
     url = connection.output("Queue")
     waiting = arguments.counted(_messages(connection, url), "message")
     name = {"Name": "QueueName", "Value": url.rpartition("/")[2]}
-    age = _metric(connection, ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"), name, timedelta(minutes=15))
+    age = metric(connection, ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"), name, timedelta(minutes=15))
     if age is None:
         return [Check("queue", "ok", f"{waiting}, age unknown")]
     oldest = timedelta(seconds=int(min(max(age, 0), LONGEST_KEPT.total_seconds())))
@@ -183,27 +158,6 @@ def key_state(connection: Connection, key_id: str, name: str) -> Check:
     return Check(name, "failed", f"{key_id} is {state}", f"aws kms {command} --key-id {key_id}")
 
 
-def function(connection: Connection, logical: str) -> list[Check]:
-    """Check a Lambda function, by the stack output that names it."""
-    name = connection.output(logical)
-    found = connection.clients.client("lambda").get_function_configuration(FunctionName=name)
-    state, update = str(found.get("State", "Active")), str(found.get("LastUpdateStatus", "Successful"))
-    if state not in {"Active", "Inactive"} or update == "Failed":
-        why = printable(str(found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"))
-        return [Check(logical, "failed", f"{state}, last update {update}: {why}", "deploy the stack again: sam deploy")]
-    runtime, architecture = str(found.get("Runtime", "")), ", ".join(map(str, found.get("Architectures", [])))
-    if runtime and not _SUPPORTED.fullmatch(runtime):
-        remedy = "deploy with Runtime=python3.13, and build the layers for it (EVERCERT_TARGET)"
-        return [Check(logical, "failed", f"runs on {printable(runtime)}: the layers need python3.12 or newer", remedy)]
-    dimension = {"Name": "FunctionName", "Value": name.rpartition(":")[2]}
-    errors = _metric(connection, ("AWS/Lambda", "Errors", "Sum"), dimension, ERROR_WINDOW)
-    if errors:
-        remedy = "search its log for crashes: timeouts, lack of memory"
-        return [Check(logical, "warning", f"{arguments.counted(int(errors), 'error')} in the last hour", remedy)]
-    where = " ".join(filter(None, (runtime, architecture)))
-    return [Check(logical, "ok", f"{state.lower()}, {printable(where)}" if where else state.lower())]
-
-
 def _messages(connection: Connection, url: str) -> int:
     found = connection.clients.sqs.get_queue_attributes(
         QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -216,7 +170,7 @@ def _messages(connection: Connection, url: str) -> int:
         ) from error
 
 
-def _metric(
+def metric(
     connection: Connection, metric: tuple[str, str, str], dimension: dict[str, str], span: timedelta
 ) -> float | None:
     """Return the maximum or the sum of the five-minute values; None without data points."""
