@@ -23,7 +23,7 @@ from tests.doubles.chat import TOKEN, serve_chat
 from tests.stack.conftest import Stack, document, until
 from tests.tools.local_stack import ENVIRONMENT, ROOT
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)  # the first test runs while functions are killed in the background
 EXAMPLES = ROOT / "examples" / "subscribers"
 DOCUMENT = re.compile(r"  Reload:\n    Type: AWS::SSM::Document\n.*?\n\n", re.DOTALL)
 PARAMETER = '  Reload:\n    Type: AWS::SSM::Parameter\n    Properties: { Name: reload, Type: String, Value: "-" }\n\n'

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,23 @@ class Service:
     def install(self) -> int:
         return self.host.install(service=self.name, check=self.check, reload=self.reload).returncode
 
+    def workers(self) -> set[str]:
+        """Return the worker processes."""
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # the process has ended
+                if path.read_text().rpartition(")")[2].split()[1] == str(self.process):
+                    found.add(path.parent.name)
+        return found
+
+    def reload_unchanged(self) -> bool:
+        """Check and reload as another program would; wait for the new workers, because a reload takes time."""
+        before = self.workers()
+        assert subprocess.run(["sh", "-c", f"{self.check} && {self.reload}"], timeout=60, check=False).returncode == 0
+        return eventually(lambda: bool(self.workers()) and not self.workers() & before, 30)
+
     def serves(self, serial: int) -> bool:
-        return eventually(lambda: served(self.port) == serial)
+        return eventually(lambda: served(self.port) == serial, 30)
 
 
 @contextmanager
@@ -123,7 +139,7 @@ def test_service_reloads_a_pair_after_an_interruption(service: Service, number: 
     service.host.offer()
     done = service.host.install(service=service.name, **service.host.die_at_fsync(number))
     assert done.returncode == -signal.SIGKILL
-    assert os.system(f"{service.check} && {service.reload}") == 0
+    assert service.reload_unchanged()
     assert service.serves(serial)
     renewed = service.host.offer()
     assert service.install() == 0
