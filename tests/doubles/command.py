@@ -16,6 +16,7 @@ from evercert.cli.console import Terminal
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Change
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
+from tests.tools.json_schemas import registry as json_schemas
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/evercert/1"
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
@@ -61,7 +62,10 @@ class Command:
         with pytest.raises(SystemExit) as ended:
             app.run()
         captured = self.capsys.readouterr()
-        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+        code = int(ended.value.code or 0)
+        if "--json" in arguments:
+            json_schemas.check_run(arguments, code, captured.out, captured.err)
+        return Ended(code, captured.out, captured.err)
 
     def store(self, name: str, *, days: float | None = 30, **values: Any) -> Record:
         """Store a record; its certificate began 60 days ago and expires in `days` days."""

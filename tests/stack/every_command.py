@@ -22,6 +22,7 @@ from tests.samples.agent_documents import CLIENT_ID, entry, outputs
 from tests.samples.agent_documents import document as agent_document
 from tests.stack.conftest import Stack, written
 from tests.stack.test_authority import NAME
+from tests.tools.json_schemas import registry as json_schemas
 from tests.tools.local_authority import DOCUMENT, PROFILE, LocalAuthority
 from tests.tools.local_infisical import trust_environment, with_address
 from tests.tools.local_stack import ACCOUNT, ROOT, STACK
@@ -45,6 +46,7 @@ class People:
     ran: dict[str, str] = field(default_factory=dict)  # policy by command
     records: list[Record] = field(default_factory=list)
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
+    validated: set[str] = field(default_factory=set)  # commands whose --json matched its schema
     unknown: set[str] = field(default_factory=set)  # checks that the read-only `doctor` could not make
 
     def __post_init__(self) -> None:
@@ -68,6 +70,9 @@ class People:
         self.records += made
         recorder.calls.extend(dict(one) for one in made)  # the judge of the functions learns from them, too
         self.ran.setdefault(command, promise)
+        if "--json" in arguments:
+            json_schemas.check_run(arguments, done.returncode, done.stdout, "")
+            self.validated.add(command)
         return done.stdout
 
     def json(self, *arguments: str, codes: Sequence[int] = (0,)) -> Any:

@@ -16,6 +16,7 @@ import yaml
 
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.cli.app import app
+from tests.tools.json_schemas import registry as json_schemas
 from tests.tools.local_stack import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -43,12 +44,24 @@ Text of others (names, labels, answers of issuers, file names) is printed withou
 """
 
 
+JSON_OUTPUT = """\
+With `--json` a command prints one JSON value on standard output. `events` prints one value in each line. Errors are one object
+with the list `errors` on standard error, and the exit code is that of the text output. Keys are in `snake_case`. Parts of documents,
+such as `spec`, `settings` and a policy, keep the spelling of the documents. Releases may add keys; they do not rename or remove keys
+without a note in the changelog.
+
+The schemas follow JSON Schema, draft 2020-12. The tests validate the output of every command with them, on the local stack too.
+"""
+
+
 def pages() -> dict[Path, str]:
     """Return the text of every generated page."""
     return {
         REFERENCE / "command-line.md": command_line(),
         REFERENCE / "parameters.md": parameters(),
         REFERENCE / "http-api.md": http_api(),
+        REFERENCE / "json-output.md": json_output(),
+        **json_schemas.files(),
     }
 
 
@@ -57,7 +70,7 @@ def command_line() -> str:
     root = typer.main.get_command(app)
     parts = [
         f"# Command line\n\n{GENERATED}\n",
-        "Every command that prints data accepts `--json`; errors are then one JSON object on standard error. `EVERCERT_STACK`\n",
+        "Every command that prints data accepts `--json`; [JSON output](json-output.md) has the schemas. `EVERCERT_STACK`\n",
         "and `AWS_REGION` are the defaults of `--stack` and `--region`. These three options may also precede the command.\n\n",
         "A document `-` is standard input. `evercert --install-completion` installs completion for the shell.\n",
         f"\n{EXIT_CODES}",
@@ -109,6 +122,15 @@ def _parameters(command: Any) -> str:
                 f"| `{(parameter.metavar or parameter.name.upper())}` | {_cell(getattr(parameter, 'help', ''))} |\n"
             )
     return f"\n| argument or option | |\n| --- | --- |\n{''.join(rows)}" if rows else ""
+
+
+def json_output() -> str:
+    """Return the page of the JSON output, with a link to each schema."""
+    rows = "".join(
+        f"| `{name}` | [{path.name}](json/{path.name}) |\n"
+        for name, path in zip(json_schemas.SCHEMAS, json_schemas.files(), strict=True)
+    )
+    return f"# JSON output\n\n{GENERATED}\n{JSON_OUTPUT}\n| command | schema |\n| --- | --- |\n{rows}"
 
 
 def http_api() -> str:
@@ -169,6 +191,7 @@ def main() -> int:
     stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
     if sys.argv[1:] == ["--write"]:
         for path, text in pages().items():
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         return 0
     for path in stale:

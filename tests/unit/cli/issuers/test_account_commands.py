@@ -152,4 +152,4 @@ def test_show_prints_the_kms_key(stack: Stack, evercert: Evercert) -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/1"
     del stack.account["sealed_key"]
     stack.account["kms_key"] = {"S": key}
-    assert json.loads(evercert("show", "letsencrypt", "--json")[1])["account"]["kms-key"] == key
+    assert json.loads(evercert("show", "letsencrypt", "--json")[1])["account"]["kms_key"] == key

@@ -80,7 +80,7 @@ class Definition:
 def _public(account: StoredAccount) -> dict[str, Any]:
     """Return what people may see of an account: neither of its sealed keys."""
     unfinished = None if account.next_key is None else "not finished"
-    found = {"kms-key": account.kms_key, "key-change": unfinished, "deactivated": account.deactivated or None}
+    found = {"kms_key": account.kms_key, "key_change": unfinished, "deactivated": account.deactivated or None}
     shown = {name: value for name, value in found.items() if value is not None}
     return {"url": account.url, "contact": account.contact, **shown}
 
