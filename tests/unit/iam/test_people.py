@@ -62,8 +62,6 @@ def test_people_with_one_action_less_are_refused(name: str) -> None:
             "sns:GetSubscriptionAttributes",
             {"SubscriptionArn": "arn:aws:sns:eu-central-1:000000000000:evercert-Topic-1:2"},
         ),
-        ("kms:DescribeKey", {"KeyId": "key-1"}),
-        ("kms:GetKeyPolicy", {"KeyId": "key-1", "PolicyName": "default"}),
     ],
 )
 def test_people_may_look_at_subscribers(action: str, parameters: dict[str, str]) -> None:
