@@ -36,8 +36,9 @@ def _of_event(one: Received) -> Iterator[str]:
     what = event["type"].rpartition(".")[2]
     serial = data["serial_number"]
     shown = serial if len(serial) <= SHOWN else f"{serial[:SHOWN]}…"
-    until = clock(from_text(data["not_after"]))
-    yield f"    {clock(from_text(event['time']))}  {what:<8} serial {shown}, valid until {until}, event received {clock(one.at)}"
+    time, end = from_text(event["time"]), from_text(data["not_after"])
+    until = clock(end) if end.date() == time.date() else f"{end:%Y-%m-%d}"
+    yield f"    {clock(time)}  {what:<8} serial {shown}, valid until {until}, event received {clock(one.at)}"
     for place in data["locations"]:
         service, resource = place["location"].split(":", 5)[2::3]
         version = f", version {place['version'][:8]}" if service == "secretsmanager" else ""

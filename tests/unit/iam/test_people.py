@@ -52,6 +52,24 @@ def test_people_with_one_action_less_are_refused(name: str) -> None:
     assert problem.startswith(f"{name} may not {NEEDED[name]} on ")
 
 
+@pytest.mark.parametrize(
+    ("action", "parameters"),
+    [
+        ("sqs:GetQueueAttributes", {"QueueUrl": "https://sqs.eu-central-1.amazonaws.com/000000000000/reload"}),
+        ("lambda:GetPolicy", {"FunctionName": "reload", "Qualifier": "live"}),
+        ("lambda:GetFunctionConfiguration", {"FunctionName": "reload"}),
+        (
+            "sns:GetSubscriptionAttributes",
+            {"SubscriptionArn": "arn:aws:sns:eu-central-1:000000000000:evercert-Topic-1:2"},
+        ),
+    ],
+)
+def test_people_may_look_at_subscribers(action: str, parameters: dict[str, str]) -> None:
+    looked = call("read-only", action, **parameters)
+    assert people.refusals(judged("read-only", looked)) == []
+    assert people.refusals(judged("read-only", looked, without=action)) != []
+
+
 def test_people_are_refused_what_the_emulator_refuses_too() -> None:
     denied = {**CALLS["operator"], "answer": {"code": "AccessDenied", "arn": None, "tags": None}}
     (problem,) = people.refusals(judged("operator", denied, without="sqs:SendMessage"))

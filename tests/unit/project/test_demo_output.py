@@ -65,3 +65,9 @@ def test_timeline_has_a_block_for_each_certificate() -> None:
         "    17:17:16  renewed  serial 08, valid until 17:30:00, event received 17:17:18",
     ]
     assert max(map(len, found)) <= WIDTH
+
+
+def test_timeline_shows_the_date_of_a_later_day() -> None:
+    later = received("shop", "issued", "07", 15)
+    later.event["data"]["not_after"] = "2031-11-28T17:14:00.000Z"
+    assert "valid until 2031-11-28, event" in list(lines([later]))[2]
