@@ -61,6 +61,9 @@ class People:
     def run(self, *arguments: str, codes: Sequence[int] = (0,), policy: str = "", **environment: str) -> str:
         """Run a command under its policy, or another one; check its exit code, return its output."""
         command, promise = people.policy_of(arguments, self.promises)
+        schema = json_schemas.command_of(arguments)
+        if schema is not None and schema not in self.validated and "--json" not in arguments:
+            arguments = (*arguments, "--json")  # the first run of each command
         name = policy or promise
         given = {**self.calls.environment, "EVERCERT_RECORDED_AS": name, **self.credentials.get(name, {})}
         done = self.stack.evercert(*arguments, **{**given, **environment})
@@ -70,9 +73,9 @@ class People:
         self.records += made
         recorder.calls.extend(dict(one) for one in made)  # the judge of the functions learns from them, too
         self.ran.setdefault(command, promise)
-        if "--json" in arguments:
+        if "--json" in arguments and done.stdout:
             json_schemas.check_run(arguments, done.returncode, done.stdout, "")
-            self.validated.add(command)
+            self.validated.add(str(schema))
         return done.stdout
 
     def json(self, *arguments: str, codes: Sequence[int] = (0,)) -> Any:

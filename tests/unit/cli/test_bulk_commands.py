@@ -84,8 +84,8 @@ def test_patterns_need_a_confirmation_before_any_output(stored: Command, verb: s
     ("arguments", "problem"),
     [
         (["web-1", "web-3"], "there is no certificate 'web-3'"),
-        (["db-*"], "No certificates match"),
-        (["--label", "team=db"], "No certificates match"),
+        (["db-*"], "no certificates match"),
+        (["--label", "team=db"], "no certificates match"),
     ],
     ids=["missing-name", "pattern", "label"],
 )
@@ -144,7 +144,7 @@ def test_pause_and_resume_with_the_same_options(
     assert (json.loads(ended.out)["changed"], stored.table.paused) == (True, {})
 
 
-def test_resume_starts_what_the_pause_delayed_and_names_the_expired(stored: Command) -> None:
+def test_resume_starts_the_delayed_and_names_the_expired(stored: Command) -> None:
     stored("pause")
     for name in ("web-1", "web-2"):
         stored.table._set(name, {"state": "paused", "due_at": START + timedelta(minutes=13)})
@@ -179,7 +179,7 @@ def test_many_paused_certificates_are_counted(command: Command) -> None:
     assert "until 2026-01-16 00:00Z" in ended.out
 
 
-def test_named_certificate_with_a_pending_request_is_requested_again(stored: Command) -> None:
+def test_named_certificate_is_requested_again(stored: Command) -> None:
     error = Failure(kind="unavailable", message="x", at=START, generation=1)
     stored.table._set("mail", {"requested_at": START - timedelta(hours=1), "last_error": error})
     assert json.loads(stored("renew", "mail", "--json").out)["certificates"] == ["mail"]

@@ -56,7 +56,7 @@ def failing(kind: str, due_in: timedelta) -> Record:
         ("misconfigured", timedelta(minutes=5), True),
     ],
 )
-def test_wait_goes_beyond_an_outage_that_the_stack_retries_in_time(kind: str, due_in: timedelta, ends: bool) -> None:
+def test_wait_continues_if_the_stack_retries_in_time(kind: str, due_in: timedelta, ends: bool) -> None:
     found = _result(failing(kind, due_in), NOW, END, {})
     assert found == ((f"failed ({kind}): the CA is away", False) if ends else None)
 

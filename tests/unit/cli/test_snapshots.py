@@ -1,4 +1,4 @@
-"""What people read: `list`, `show`, `history` and the plan, on terminals of three widths and in a pipe.
+"""Output of `list`, `show`, `history` and the plan, on terminals of three widths and in a pipe.
 
 `WRITE_SNAPSHOTS=1` writes the files of `snapshots/`; read their difference before you commit it.
 """

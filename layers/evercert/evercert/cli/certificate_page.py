@@ -30,7 +30,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Page:
-    """What `show` needs beside the record: the issuer that it came from, the definitions and the pauses."""
+    """Page of a record, with the issuer that it came from, the definitions and the pauses."""
 
     record: Record
     issuer: str | None

@@ -107,7 +107,8 @@ def _select(connection: Connection, selection: Selection) -> tuple[renewals.Rene
 
     result = renewals.choose(records, selection.issuers, issued_by)
     if selection and not (result.names or result.requested or result.unreadable):
-        raise BadInput(["No certificates match; to see names, states and issuers, run: evercert list"])
+        of_issuer = f" of issuer {', '.join(map(repr, selection.issuers))}" if selection.issuers else ""
+        raise BadInput([f"no certificates{of_issuer} match; to see names, states and issuers, run: evercert list"])
     return result, False
 
 

@@ -123,7 +123,7 @@ def chosen(connection: Connection, selection: Selection) -> list[Record | Unread
     with terminal.err.status("reading the table"):
         records = list(found.records)
     if not records:
-        raise BadInput(["No certificates match; to see all, run: evercert list"])
+        raise BadInput(["no certificates match; to see names, states and issuers, run: evercert list"])
     return records
 
 

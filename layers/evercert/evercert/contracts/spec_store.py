@@ -23,7 +23,7 @@ class Change:
 
 @dataclass(frozen=True)
 class PauseTarget:
-    """What a pause stops: one certificate, all certificates of an issuer, or the whole stack (both are None)."""
+    """Target of a pause: one certificate, all certificates of an issuer, or the whole stack (both are None)."""
 
     issuer: str | None = None
     certificate: str | None = None
