@@ -214,7 +214,7 @@ def of_authority(run: People, role: str) -> str:
     run.run("authority", "show", PROFILE)
     for command in ("status", "profiles", "ca list", "ca show root", "identity list"):
         run.run("authority", *command.split())
-    for command in ("renew root --yes", "crl", "disable issuing-ec", "enable issuing-ec"):
+    for command in ("renew root --yes", "crl", "disable issuing-ec --yes", "enable issuing-ec"):
         run.run("authority", "ca", *command.split())
     identity = ("authority", "identity")
     run.run(*identity, "create", "web", "--universal", "--profile", PROFILE)

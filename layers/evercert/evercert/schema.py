@@ -134,15 +134,20 @@ def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
 
 def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
     """Return `; did you mean …?`, or nothing if no known word is similar."""
-    return _suggestion(word, tuple(known)) if len(word) <= _LONGEST_WORD else ""
+    near = closest(word, known)
+    return f"; did you mean {near!r}?" if near is not None else ""
+
+
+def closest(word: str, known: Mapping[str, Any] | list[str]) -> str | None:
+    """Return the known word that is most similar, or None if none is similar."""
+    return _closest(word, tuple(known)) if len(word) <= _LONGEST_WORD else None
 
 
 @lru_cache(maxsize=1_024)  # a mistake is often repeated
-def _suggestion(word: str, known: tuple[str, ...]) -> str:
+def _closest(word: str, known: tuple[str, ...]) -> str | None:
     import difflib  # noqa: PLC0415 (5 ms of every cold start, for a mistake that is rare)
 
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
 
 
 def first_problem(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """Document files of one command: read together, one line per mistake."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -298,3 +299,54 @@ def test_files_reads_two_thousand_certificates(tmp_path):
     head = "version: evercert/v1\nissuers: {main: {type: self-signed}}\ncertificates:\n"
     file.write_text(head + "".join(certificate.format(number) for number in range(2_000)))
     assert len(Files([str(file)]).specs) == 2_000
+
+
+OWN = """
+version: v1
+issuers: {main: {type: self-signed}}
+certificates:
+  - name: web
+    issuer: main
+    attributes: {common-name: www.example.com}
+    destinations: [{type: secrets-manager}]
+"""
+
+
+@pytest.mark.parametrize("without", ["", "issuers: {main: {type: self-signed}}"], ids=["whole", "no-issuers"])
+def test_own_document_with_the_version_of_the_agent(tmp_path: Path, without: str) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(OWN.replace(without, "") if without else OWN)
+    with pytest.raises(BadInput) as refused:
+        Files([str(file)])
+    assert refused.value.lines == [
+        f"{file}:2: these are the keys of evercert, not of the Infisical agent; did you mean version: evercert/v1?"
+    ]
+
+
+def test_validate_notes_an_issuer_of_the_stack(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(OWN.replace("v1", "evercert/v1", 1).replace("issuer: main", "issuer: other"))
+    assert Files([str(file)], form_only=True).notes == [
+        "web: issuer 'other' is in none of the files; `apply` looks for it in the stack"
+    ]
+    assert Files([str(file)]).notes == []
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("rsa2048", "'RSA_2048'"),
+        ("RSA-4096", "'RSA_4096'"),
+        ("ed25519", "'Ed25519'"),
+        ("secp384r1", "'EC_secp384r1'"),
+        ("dsa", None),
+    ],
+)
+def test_similar_word_is_suggested(tmp_path: Path, written: str, meant: str | None) -> None:
+    file = tmp_path / "web.yaml"
+    key = f"private-key: {{algorithm: {written}}}\n    attributes:"
+    file.write_text(OWN.replace("v1", "evercert/v1", 1).replace("attributes:", key))
+    with pytest.raises(BadInput) as refused:
+        Files([str(file)])
+    (line,) = refused.value.lines
+    assert line.endswith(f"; did you mean {meant}?") if meant else "did you mean" not in line

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 FileArguments = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Documents: evercert/v1, or the Infisical agent's v1 and v2.")
+    list[str], typer.Argument(metavar="FILE", help="Documents: evercert/v1, or the Infisical agent's v1 and v2.")
 ]
 PruneLabels = Annotated[
     list[str] | None,

@@ -13,7 +13,7 @@ from evercert.cli.infisical_agent.translation import read as read_agent
 from evercert.cli.memory import garbage_collection_paused
 from evercert.cli.source import Source, Translation, Unreadable, load
 from evercert.destinations import DESTINATIONS
-from evercert.documents.document import Document, Kinds, Path, Problem, places, read
+from evercert.documents.document import VERSION, Document, Kinds, Path, Problem, places, read
 from evercert.documents.secret_reference import Credential, CredentialFile
 from evercert.documents.spec import Component, Spec
 from evercert.issuers import ISSUERS
@@ -23,6 +23,8 @@ from evercert.pki.usages import OCSP_SIGNING_NOTE
 from evercert.schema import printable
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
+
+MEANT = f"these are the keys of evercert, not of the Infisical agent; did you mean version: {VERSION}?"
 
 
 class BadInput(Exception):
@@ -63,6 +65,15 @@ class Files:
                 self._take(source, document)
         if self._mistakes:
             raise BadInput(self._mistakes)
+        if form_only:
+            self.notes += self._unknown_issuers()
+
+    def _unknown_issuers(self) -> list[str]:
+        used = {name: spec.name for spec in self.specs for name in spec.issuer_names if name not in self.issuers}
+        return [
+            f"{certificate}: issuer {printable(name, 60)!r} is in none of the files; `apply` looks for it in the stack"
+            for name, certificate in used.items()
+        ]
 
     def wanted(self, prune: dict[str, str] | None, *, allow_staging: bool = False) -> ApplyInput:
         """Return the input of `apply`."""
@@ -75,6 +86,9 @@ class Files:
             self._mistakes.append(f"{file}:{error.line}: {error}" if error.line else f"{file}: {error}")
             return
         if is_agent(source.data):
+            if _has_own_keys(source.data):
+                self._mistakes.append(f"{source.file}:{source.line(('version',))}: {MEANT}")
+                return
             self._load_agent(source)
             return
         found = read(source.data, self._kinds)
@@ -171,6 +185,15 @@ class Files:
             self.notes.append(f"{source.file}:{line}: {spec.name}: {OCSP_SIGNING_NOTE}")
         if "*" in spec.name:
             self.notes.append(f"{spec.name} is stored in {', '.join(places(spec, DESTINATIONS))}")
+
+
+def _has_own_keys(data: Any) -> bool:  # noqa: ANN401 (as read)
+    """Whether a document with the agent's version has keys that only documents of evercert have."""
+    entries = data.get("certificates")
+    keys = (
+        {key for entry in entries if isinstance(entry, dict) for key in entry} if isinstance(entries, list) else set()
+    )
+    return "issuers" in data or not keys.isdisjoint(("issuer", "issuers", "destinations"))
 
 
 def _locate(source: Source, problems: list[Problem]) -> list[str]:

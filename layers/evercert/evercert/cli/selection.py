@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WILDCARDS = "*?["
 Patterns = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Names of certificates; * and ? match as in a shell."),
+    typer.Argument(metavar="NAME", help="Names of certificates; * and ? match as in a shell."),
 ]
 States = Annotated[
     list[str] | None,

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 TEST_LIMIT = timedelta(minutes=1)
-Adopted = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the certificate.")]
+Adopted = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the certificate.")]
 Resource = Annotated[
-    str | None, typer.Argument(metavar="[RESOURCE]", help="ARN of an ACM certificate, or name or ARN of a secret.")
+    str | None, typer.Argument(metavar="RESOURCE", help="ARN of an ACM certificate, or name or ARN of a secret.")
 ]
 From = Annotated[
     str | None,
@@ -41,9 +41,7 @@ Labels = Annotated[
 ]
 For = Annotated[str | None, typer.Option("--for", help="Stop after this time, such as 10m.")]
 Test = Annotated[bool, typer.Option("--test", help="Publish one event of each type and check that all arrive.")]
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME...]", help="Certificates to check; default: all of them.")
-]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Certificates to check; default: all of them.")]
 
 
 def adopt(

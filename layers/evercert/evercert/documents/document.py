@@ -23,7 +23,7 @@ from evercert.documents.spec import (
 )
 from evercert.errors import EvercertError
 from evercert.registry import Registry
-from evercert.schema import Model, nearest, printable
+from evercert.schema import Model, closest, nearest, printable
 
 __all__ = ["VERSION", "Document", "Kinds", "Path", "Problem", "places", "problem_of", "read"]
 
@@ -219,9 +219,23 @@ def problem_of(detail: Any, place: Path = (), model: type[Model] | None = None) 
         return Problem(path, f"the key {path[-1]!r} is missing")
     if kind == "invalid_key":
         return Problem((*path[:-1], str(path[-1])), f"the key {path[-1]!r} is not text; put it in quotes")
+    if kind == "literal_error":
+        return Problem(path, f"{_label(path)}: {printable(detail['msg'])}{_meant(detail)}")
     words = NOT_A_BOOLEAN if kind == "string_type" and isinstance(detail.get("input"), bool) else _WORDS.get(kind)
     message = detail["msg"].removeprefix("Value error, ") if words is None else words.format(**detail.get("ctx", {}))
     return Problem(path, f"{_label(path)}: {printable(message)}" if path else message)
+
+
+def _meant(detail: Any) -> str:  # noqa: ANN401 (pydantic's)
+    """Return `; did you mean …?` for one of few known words; case, hyphens and underscores do not matter."""
+    written = detail.get("input")
+    if not isinstance(written, str):
+        return ""
+    plain = {re.sub("[_-]", "", word.lower()): word for word in re.findall(r"'([^']+)'", detail["ctx"]["expected"])}
+    if len(plain) == 1:  # the message names it
+        return ""
+    near = closest(re.sub("[_-]", "", written.lower()), plain)
+    return f"; did you mean {plain[near]!r}?" if near is not None else ""
 
 
 def _label(path: Path) -> str:

@@ -23,7 +23,8 @@ def test_ca_show_prints_the_chain_as_pem(command: Command, cas: list[dict[str, A
 def test_ca_disable_and_enable_are_idempotent(
     command: Command, cas: list[Any], configuration: ConfigurationWriter
 ) -> None:
-    assert fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
+    refused(command("ca", "disable", "issuing-ec"), "pass --yes")
+    assert fine(command("ca", "disable", "issuing-ec", "--yes", "--json"))["changed"]
     assert not fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
     assert configuration.ca_named("issuing-ec").status == "disabled"
     assert fine(command("ca", "enable", "issuing-ec", "--json"))["changed"]
@@ -34,7 +35,7 @@ def test_ca_disable_and_enable_are_idempotent(
 def test_ca_renew_keeps_a_disabled_ca_disabled(
     command: Command, cas: list[Any], configuration: ConfigurationWriter
 ) -> None:
-    command("ca", "disable", "issuing-ec")
+    command("ca", "disable", "issuing-ec", "--yes")
     renewed = fine(command("ca", "renew", "issuing-ec", "--json"))
     assert (renewed["status"], len(renewed["certificates"])) == ("disabled", 2)
 

@@ -129,14 +129,14 @@ def test_revoked_ca_is_neither_enabled_nor_renewed(
         refused(done, "run evercert authority init --issuing NAME=EC_prime256v1 to create a CA with a new key")
         assert "CA issuing-ec was revoked on 20" in done[2]
     assert configuration.ca_named("issuing-ec") == before
-    assert not fine(command("ca", "disable", "issuing-ec", "--json"))["changed"]
+    assert not fine(command("ca", "disable", "issuing-ec", "--yes", "--json"))["changed"]
 
 
 def test_other_ca_is_enabled_beside_a_revoked_one(
     command: Command, cas: list[Any], configuration: ConfigurationWriter
 ) -> None:
     fine(command("ca", "crl", "--revoke", "issuing-ec", "--yes", "--json"))
-    fine(command("ca", "disable", "issuing-rsa", "--json"))
+    fine(command("ca", "disable", "issuing-rsa", "--yes", "--json"))
     assert fine(command("ca", "enable", "issuing-rsa", "--json"))["changed"]
     fine(command("ca", "renew", "issuing-rsa", "--yes", "--json"))
 

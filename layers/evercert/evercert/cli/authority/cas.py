@@ -182,16 +182,18 @@ def crl(
 @app.command()
 def enable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Let a disabled CA sign certificates again, unless it was revoked."""
-    _set_status(name, "active", stack, region, as_json=as_json)
+    _set_status(name, "active", stack, region, yes=True, as_json=as_json)
 
 
 @app.command()
-def disable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
+def disable(
+    name: Name, *, yes: Yes = False, stack: Stack = "evercert", region: Region = None, as_json: Json = False
+) -> None:
     """Stop a CA from signing certificates. Its certificates stay valid and its CRLs are still published."""
-    _set_status(name, "disabled", stack, region, as_json=as_json)
+    _set_status(name, "disabled", stack, region, yes=yes, as_json=as_json)
 
 
-def _set_status(name: str, status: str, stack: str, region: str | None, *, as_json: bool) -> None:
+def _set_status(name: str, status: str, stack: str, region: str | None, *, yes: bool, as_json: bool) -> None:
     authority = open_authority(stack, region)
     configuration, ca = authority.configuration, ca_named(authority.configuration, name)
     if ca.kind == "root":
@@ -202,7 +204,10 @@ def _set_status(name: str, status: str, stack: str, region: str | None, *, as_js
         from evercert.cli.authority.root_crl import require_unrevoked  # noqa: PLC0415 (AWS's library is slow to load)
 
         require_unrevoked(ca, configuration.ca(ca.parent or ""), authority.certificates)
-    if changed := ca.status != status:
+    changed = ca.status != status
+    if changed and not yes:
+        terminal.confirm(f"Disable CA {name}? It signs nothing until it is enabled again.")
+    if changed:
         configuration.write(ca.model_copy(update={"status": status}))
     if as_json:
         terminal.print_json({"name": name, "status": status, "changed": changed})

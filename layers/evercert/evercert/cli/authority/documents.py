@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evercert.aws.authority.configuration_writer import ConfigurationWriter
     from evercert.schema import Model
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Documents (version: authority/v1).")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Documents (version: authority/v1).")]
 Key = Annotated[str, typer.Argument(metavar="PROFILE", help="Profile, as project/slug.")]
 
 
