@@ -343,8 +343,9 @@ def test_spec_writer_has_no_other_access(stack: Stack, writer: Any) -> None:
 def test_hostile_name_emits_no_control_characters(stack: Stack, attacks, said) -> None:
     listed = stack.evercert("list")
     assert listed.returncode == 0, listed.stderr
-    for text in (listed.stdout, listed.stderr):
-        assert not {character for character in text if not character.isprintable()} - {"\n"}
+    for text, own in ((listed.stdout, {"\n", "\t"}), (listed.stderr, {"\n"})):
+        assert not {character for character in text if not character.isprintable()} - own
+    assert len({line.count("\t") for line in listed.stdout.splitlines()}) == 1, "only the tabs between the cells"
     name = attacks["name with control characters"].name
     lines = [line["message"] for line in stack.logs("issuer") if isinstance(line.get("message"), dict)]
     assert "spec.rejected" in [line["outcome"] for line in lines if line.get("certificate") == name]
