@@ -41,7 +41,11 @@ case $service in
   haproxy) : "${check:=haproxy -c -q -f /etc/haproxy/haproxy.cfg}" ;;
   *) if [ -z "$service" ] || [ -z "$check" ]; then usage; fi ;;
 esac
-: "${reload:=if systemctl is-active --quiet $service; then systemctl reload $service; fi}"
+: "${reload:=systemctl is-active --quiet $service; case \$? in
+  0) systemctl reload $service ;;
+  3 | 4) echo \"install-certificate: $service is not active: not reloaded\" >&2 ;;
+  *) echo \"install-certificate: systemd does not answer: pass the command that reloads with --reload\" >&2; exit 1 ;;
+esac}"
 : "${directory:=/etc/evercert/${secret##*/}}"
 case $directory in /*) ;; *) fail "invalid directory $directory: must be absolute" ;; esac
 for program in aws python3 flock timeout; do
@@ -117,15 +121,17 @@ previous=$(basename "$(readlink "$directory/current" || true)")
 if [ "$previous" = "$version" ] && [ -e "$directory/current/combined.pem" ]; then
   # `loaded` is missing if an earlier run ended between the switch and the reload.
   [ -e "$directory/current/loaded" ] && exit 0
+  previous=$(cat "$directory/current/replaces" 2>/dev/null || true)
 else
   rm -rf "$directory/versions/$version"
+  printf '%s\n' "$previous" >"$new/replaces"
   mv -T "$new" "$directory/versions/$version"
   sync -f "$directory/versions"
   point_current_to "$version"
 fi
 
 if ! sh -c "$check" 9>&-; then
-  if [ -n "$previous" ] && [ "$previous" != "$version" ]; then
+  if [ -n "$previous" ] && [ "$previous" != "$version" ] && [ -e "$directory/versions/$previous" ]; then
     point_current_to "$previous"
     fail "the check failed ($check); the previous certificate is in place again"
   fi

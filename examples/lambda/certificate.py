@@ -17,6 +17,7 @@ from pathlib import Path
 
 SECRET = os.environ.get("CERTIFICATE_SECRET", "evercert/certificates/web")
 KEEP_SECONDS = 300
+RETRY_SECONDS = 30
 _kept: list[tuple[float, ssl.SSLContext]] = []
 
 
@@ -24,7 +25,13 @@ def context() -> ssl.SSLContext:
     """Return a TLS context for clients with the certificate and its key."""
     now = time.monotonic()
     if not _kept or now >= _kept[0][0] + KEEP_SECONDS:
-        _kept[:] = [(now, _load(json.loads(_read())))]
+        try:
+            _kept[:] = [(now, _load(json.loads(_read())))]
+        except Exception as error:
+            if not _kept:
+                raise
+            print(f"cannot read {SECRET} again, keeping the certificate: {type(error).__name__}")  # to the log
+            _kept[:] = [(now - KEEP_SECONDS + RETRY_SECONDS, _kept[0][1])]
     return _kept[0][1]
 
 

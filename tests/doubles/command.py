@@ -16,10 +16,15 @@ from evercert.cli.console import Terminal
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Change
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
+from tests.doubles.strict_aws import refuse
 from tests.tools.json_schemas import registry as json_schemas
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/evercert/1"
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
+
+
+def no_secret(**_: Any) -> None:
+    raise refuse("ResourceNotFoundException", "DescribeSecret")
 
 
 @dataclass
@@ -44,12 +49,15 @@ class Command:
     is_terminal: bool = False
     answers: list[bool] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
-    clients: Any = field(default_factory=lambda: SimpleNamespace(secretsmanager=None, acm=None))
+    outputs: dict[str, str] = field(default_factory=lambda: {"Version": "0.2.0"})
+    clients: Any = field(
+        default_factory=lambda: SimpleNamespace(secretsmanager=SimpleNamespace(describe_secret=no_secret))
+    )
 
     def __call__(self, *arguments: str) -> Ended:
         connection = SimpleNamespace(
             name="evercert", id=STACK_ID, specs=self.table, queue=self.queue, owner=Owner.of(STACK_ID),
-            regions=["eu-central-1"], outputs={}, parameters={}, listed=lambda _: [],
+            regions=["eu-central-1"], outputs=self.outputs, parameters={}, listed=lambda _: [],
             credential_secrets=SimpleNamespace(compare=lambda _: {}, write=lambda *_: None), clients=self.clients,
         )  # fmt: skip
         patch = self.monkeypatch

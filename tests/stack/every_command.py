@@ -74,7 +74,7 @@ class People:
         recorder.calls.extend(dict(one) for one in made)  # the judge of the functions learns from them, too
         self.ran.setdefault(command, promise)
         if "--json" in arguments and done.stdout:
-            json_schemas.check_run(arguments, done.returncode, done.stdout, "")
+            json_schemas.check_run(arguments, done.returncode, done.stdout, done.stderr)
             self.validated.add(str(schema))
         return done.stdout
 
@@ -167,6 +167,8 @@ def of_deliveries(run: People, name: str) -> None:
     arn = stack.client("acm").import_certificate(**keys)["CertificateArn"]
     run.run("adopt", name, title, "--yes")
     run.run("adopt", name, arn, "--yes")
+    to_acm = {"name": name, "issuer": f"ca-{name}", "destinations": [{"type": "acm", "arn": arn}]}
+    run.run("apply", written(run.folder, {}, [to_acm]), "--dry-run")  # compares what ACM holds
     # It finds nothing: the emulator's tagging API knows no secrets.
     run.run("adopt", "--from", "111122223333/eu-central-1/before", "--yes")
     run.run("uninstall", "--plan")

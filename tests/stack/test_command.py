@@ -209,7 +209,7 @@ def test_renew_selects_soonest_expiry_first_and_spreads_them(stack: Stack, own) 
     assert due == [timedelta(minutes=20), timedelta(minutes=40)]
     assert [record["revision"] for record in waiting] == [1, 1]
     again = json.loads(stack.evercert("renew", "--issuer", issuer, "--dry-run", "--json").stdout)
-    assert (again["certificates"], sorted(again["asked_already"])) == ([soonest], sorted([soon, late]))
+    assert (again["certificates"], sorted(again["already_requested"])) == ([soonest], sorted([soon, late]))
     assert stack.evercert("renew", "--issuer", issuer, "--yes", "--now").returncode == 0
     assert until(lambda: [shown(stack, name)["revision"] for name in (soonest, soon, late)] == [3, 2, 2], 120)
 
@@ -331,7 +331,7 @@ def test_events_end_after_the_requested_time(stack: Stack) -> None:
 def test_send_test_events_publishes_one_of_each_type(stack: Stack) -> None:
     done = stack.evercert("events", "--test", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"came_back": sorted(get_args(EventType)), "missing": []}
+    assert json.loads(done.stdout) == {"arrived": sorted(get_args(EventType)), "missing": []}
     assert temporary(stack) == []
 
 

@@ -47,10 +47,11 @@ Text of others (names, labels, answers of issuers, file names) is printed withou
 JSON_OUTPUT = """\
 With `--json` a command prints one JSON value on standard output. `events` prints one value in each line. Errors are one object
 with the list `errors` on standard error, and the exit code is that of the text output. Keys are in `snake_case`. Parts of documents,
-such as `spec`, `settings` and a policy, keep the spelling of the documents. Releases may add keys; they do not rename or remove keys
-without a note in the changelog.
+such as `spec`, `settings` and a policy, keep the spelling of the documents. Releases may add keys, so a program must accept
+others than those of its release; the changelog names every key that is renamed or removed.
 
-The schemas follow JSON Schema, draft 2020-12. The tests validate the output of every command with them, on the local stack too.
+The schemas follow JSON Schema, draft 2020-12. They describe this release. The tests validate the output of
+every command with them, on the local stack too. Profiles, identities and ceilings of the authority are objects with the keys of its documents.
 """
 
 

@@ -57,8 +57,14 @@ def text(event: dict[str, Any], severity: str) -> str:
     """Return the message, without anything that the chat would take for a link or a mention."""
     data = event["data"]
     lines = [f"{ICONS.get(severity, '')} {event['type']}: {data['name']}"]
-    lines += [f"{label}: {str(data[key])[:LONGEST]}" for key, label in FACTS.items() if data.get(key)]
-    return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    lines += [f"{label}: {data[key]}" for key, label in FACTS.items() if data.get(key)]
+    return "\n".join(map(plain, lines)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def plain(line: str) -> str:
+    """Return one line without control characters, mentions and links of others."""
+    printable = "".join(c if c.isprintable() else " " for c in line[:LONGEST])
+    return printable.replace("@", "@\u200b").replace("://", ":\u200b//").replace("](", "]\u200b(")
 
 
 def post(message: str) -> None:

@@ -94,6 +94,8 @@ def test_mail_subscription_has_a_filter(operator: Operator) -> None:
     found = sns.list_subscriptions_by_topic(TopicArn=operator.topic)["Subscriptions"]
     (mail,) = (each for each in found if each["Protocol"] == "email")
     assert mail["Endpoint"] == "ops@example.com"
+    attributes = sns.get_subscription_attributes(SubscriptionArn=mail["SubscriptionArn"])["Attributes"]
+    assert json.loads(attributes["FilterPolicy"]) == {"severity": ["warning", "critical"]}
 
 
 def test_function_receives_the_events_of_its_filter(operator: Operator) -> None:

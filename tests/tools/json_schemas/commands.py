@@ -52,6 +52,8 @@ SUMMARY = record(
     not_before=optional(TIME),
     not_after=optional(TIME),
     expired=FLAG,
+    paused=FLAG,
+    requested=FLAG,
     renew_at=optional(TIME),
     next_look_at=optional(TIME),
     error=optional(TEXT),
@@ -170,11 +172,13 @@ ACCOUNT = record(
     key_change=TEXT,
     deactivated=FLAG,
 )
+RESULTS = array(record(name=TEXT, succeeded=FLAG, message=TEXT))
 CHANGED_ACCOUNT = record(issuer=TEXT, result=TEXT, issuers=array(TEXT))
 
 SCHEMAS: dict[str, Schema] = {
     "validate": record(certificates=array(TEXT), issuers=array(TEXT), notes=array(TEXT)),
     "apply": record(
+        ("results",),
         credentials=mapping(one_of("create", "change", "unchanged")),
         issuers=array(TEXT),
         redefined=mapping(DIFFERENCES),
@@ -182,19 +186,27 @@ SCHEMAS: dict[str, Schema] = {
         unchanged=array(TEXT),
         woken=array(TEXT),
         written=FLAG,
+        results=RESULTS,
     ),
     "list": array(either(SUMMARY, record(**UNREADABLE))),
     "show": either(DETAIL, record(**UNREADABLE, uid=TEXT, revision=COUNT, deliveries=mapping(DELIVERY))),
     "history": array(OUTCOME),
-    "renew": record(certificates=array(TEXT), asked_already=array(TEXT), unreadable=array(TEXT), written=FLAG),
-    "delete": array(record(name=TEXT, stays=array(TEXT))),
+    "renew": record(
+        ("results",),
+        certificates=array(TEXT),
+        already_requested=array(TEXT),
+        unreadable=array(TEXT),
+        written=FLAG,
+        results=RESULTS,
+    ),
+    "delete": array(record(name=TEXT, remaining=array(TEXT))),
     "pause": record(paused=PAUSES, changed=FLAG),
     "resume": record(paused=PAUSES, changed=FLAG, woken=array(TEXT), expired=array(TEXT)),
     "adopt": either(
         record(arn=TEXT, tags=mapping(TEXT), changed=FLAG, destination=DOCUMENT, notes=array(TEXT), woken=FLAG),
         record(owner=TEXT, tagged=array(TEXT), left=array(TEXT), failed=mapping(TEXT)),
     ),
-    "events": either(EVENT, record(came_back=array(TEXT), missing=array(TEXT))),
+    "events": either(EVENT, record(arrived=array(TEXT), missing=array(TEXT))),
     "doctor": CHECKS,
     "take-over": array(record(name=TEXT, key=TEXT, changed=FLAG)),
     "uninstall": array(record(title=TEXT, loss=TEXT, commands=array(TEXT))),

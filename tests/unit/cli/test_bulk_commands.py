@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from evercert.contracts.record import Failure
+from evercert.contracts.record import Delivery, Failure
 from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.documents.spec import Component
 from tests.doubles.command import Command
@@ -69,6 +70,49 @@ def test_renew_of_several_is_spread_and_asks(stored: Command) -> None:
 
 def test_renew_of_named_certificates_does_not_ask(stored: Command) -> None:
     assert (stored("renew", "web-1", "mail").code, stored.questions) == (0, [])
+
+
+@pytest.mark.parametrize("verb", ["renew", "delete", "pause", "list", "resume"])
+def test_name_of_a_wildcard_certificate_is_no_pattern(stored: Command, verb: str) -> None:
+    """`delete` run twice must not delete the others below the name."""
+    stored("delete", "*.example.com", "--yes")
+    stored("pause", "a.example.com")
+    before = stored.table.paused.copy()
+    again = stored(verb, "*.example.com", *(["--yes"] if verb in ("renew", "delete") else []))
+    assert names(stored) == ALL - {"*.example.com"} and not stored.queue.sent
+    assert stored.table.paused == before
+    if verb != "resume":
+        assert (again.code, "'?*.example.com' selects all names below it" in again.err) == (2, True)
+
+
+def test_resume_of_a_stored_name_resumes_no_other(stored: Command) -> None:
+    for options in ((), ("--issuer", "main")):
+        stored("pause", "*.example.com", *options)
+        stored("pause", "a.example.com")
+        stored("resume", "*.example.com", *options)
+        assert stored.table.pauses(START).keys() == {PauseTarget(certificate="a.example.com")}
+
+
+@pytest.mark.parametrize("arguments", [["zzz*"], ["--label", "x=y"]], ids=["pattern", "label"])
+def test_resume_of_nothing_is_refused(stored: Command, arguments: list[str]) -> None:
+    ended = stored("resume", *arguments)
+    assert (ended.code, "no paused certificates match" in ended.err) == (2, True)
+
+
+def test_delete_names_what_remains_of_a_broken_record(stored: Command) -> None:
+    stored.table._set(
+        "web-1", {"deliveries": {"a": Delivery(revision=1, location="arn:x"), "b": Delivery(retry_at=START)}}
+    )
+    stored.table.items["certificate#web-1", "record"]["generation"] = {"S": "?"}
+    (row,) = json.loads(stored("delete", "web-1", "--yes", "--json").out)
+    assert row == {"name": "web-1", "remaining": ["arn:x"]}
+
+
+@pytest.mark.parametrize("verb", ["renew", "show", "delete"])
+def test_record_of_a_newer_version_needs_that_version(stored: Command, verb: str) -> None:
+    stored.table.items["certificate#web-1", "record"]["schema"] = {"N": "99"}
+    ended = stored(verb, "web-1", *(["--yes"] if verb != "show" else []))
+    assert "use that version" in ended.err and "apply its document" not in ended.err
 
 
 @pytest.mark.parametrize("verb", ["renew", "delete"])
@@ -150,7 +194,7 @@ def test_resume_starts_the_delayed_and_names_the_expired(stored: Command) -> Non
         stored.table._set(name, {"state": "paused", "due_at": START + timedelta(minutes=13)})
     ended = stored("resume")
     assert "2 delayed certificates started" in ended.out
-    assert "expired during the pause: web-2" in ended.err
+    assert "already expired: web-2" in ended.err
     assert [nudge.certificate for nudge in stored.queue.sent] == ["web-2", "web-1"]
 
 
@@ -163,11 +207,48 @@ def test_resume_starts_nothing_that_another_pause_holds(stored: Command) -> None
     assert not stored.queue.sent
 
 
-def test_resume_removes_the_pause_of_a_deleted_certificate(stored: Command) -> None:
+def test_delete_removes_the_pause_of_the_certificate(stored: Command) -> None:
     stored("pause", "web-*")
-    stored("delete", "web-1", "--yes")
-    assert "certificate web-1 is resumed" in stored("resume", "web-1").out
+    assert stored("delete", "web-1", "--yes").out.splitlines()[-1] == "1 certificate deleted"
     assert stored.table.pauses(START).keys() == {PauseTarget(certificate="web-2")}
+    assert stored("resume", "web-1").out == "certificate web-1 was not paused\n"
+
+
+def test_pause_that_exists_already_keeps_its_end(stored: Command) -> None:
+    stored("pause", "web-1")
+    again = stored("pause", "web-1", "--for", "2h")
+    assert "the first pause keeps its time, reason and end" in again.err
+    assert stored.table.pauses(START)[PauseTarget(certificate="web-1")].until is None
+
+
+def test_pause_names_what_expires_before_its_end(stored: Command) -> None:
+    assert "these expire before the pause ends: mail, web-2" in stored("pause", "--for", "6d").err
+
+
+def test_list_and_show_name_the_pause_of_a_ready_certificate(stored: Command) -> None:
+    stored("pause", "web-1", "--for", "2h")
+    row = next(line for line in stored("list").out.splitlines() if line.startswith("web-1"))
+    assert row.endswith("\tpaused")
+    assert json.loads(stored("list", "web-1", "--json").out)[0]["paused"] is True
+    assert "certificate web-1 is paused" in stored("show", "web-1").out
+
+
+def test_spread_renewal_is_visible_and_now_starts_it(stored: Command) -> None:
+    stored("renew", "--label", "team=web", "--yes", "--reason", "CA moves")
+    row = next(line for line in stored("list").out.splitlines() if line.startswith("web-1"))
+    assert row.split("\t")[4:] == ["in 30m", "renewal requested"]
+    assert "renewal requested (CA moves); the next run is in 30m" in stored("show", "web-1").out
+    stored.queue.sent.clear()
+    stored("renew", "--label", "team=web", "--yes", "--now")
+    assert {nudge.certificate for nudge in stored.queue.sent} == {"web-1", "web-2"}
+
+
+@pytest.mark.parametrize("arguments", [["web-1"], ["--for", "1h"]], ids=["certificate", "end"])
+def test_pause_that_an_older_stack_ignores_is_refused(stored: Command, arguments: list[str]) -> None:
+    stored.outputs = {}
+    ended = stored("pause", *arguments)
+    assert (ended.code, "is older than 0.2.0" in ended.err, stored.table.paused) == (1, True, {})
+    assert stored("pause").code == 0
 
 
 def test_many_paused_certificates_are_counted(command: Command) -> None:
@@ -183,4 +264,26 @@ def test_named_certificate_is_requested_again(stored: Command) -> None:
     error = Failure(kind="unavailable", message="x", at=START, generation=1)
     stored.table._set("mail", {"requested_at": START - timedelta(hours=1), "last_error": error})
     assert json.loads(stored("renew", "mail", "--json").out)["certificates"] == ["mail"]
-    assert json.loads(stored("renew", "mai*", "--yes", "--json").out)["asked_already"] == ["mail"]
+    assert json.loads(stored("renew", "mai*", "--yes", "--json").out)["already_requested"] == ["mail"]
+
+
+def test_wait_of_a_paused_certificate_as_json(stored: Command) -> None:
+    stored("pause", "web-1")
+    ended = stored("renew", "web-1", "--wait", "--json")
+    (result,) = json.loads(ended.out)["results"]
+    assert (ended.code, ended.err, result["name"], result["succeeded"]) == (1, "", "web-1", False)
+    assert result["message"].startswith("written; certificate web-1 is paused since")
+
+
+def test_apply_to_a_paused_stack_says_so(stored: Command, tmp_path: Path) -> None:
+    stored("pause", "--reason", "freeze")
+    file = tmp_path / "new.yaml"
+    file.write_text(
+        "version: evercert/v1\ncertificates:\n  - name: new\n    issuer: main\n"
+        "    attributes: {common-name: new.example.com}\n    destinations: [{type: secrets-manager}]\n"
+    )
+    ended = stored("apply", str(file))
+    assert ended.code == 0
+    assert "(freeze): nothing is issued; to resume, run: evercert resume" in ended.err
+    waited = stored("apply", str(file), "--wait")
+    assert (waited.code, "nothing is issued until `evercert resume`" in waited.err) == (1, True)

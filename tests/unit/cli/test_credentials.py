@@ -51,6 +51,7 @@ class Host:
         clients: Any = SimpleNamespace(secretsmanager=self.manager, session=None)
         self.connection: Any = SimpleNamespace(
             clients=clients,
+            id="arn:aws:cloudformation:eu-central-1:123456789012:stack/evercert/1",
             parameters={"IssuerHosts": ""},
             outputs={},
             owner=Owner(ACCOUNT, REGION, "evercert"),

@@ -319,7 +319,7 @@ def test_own_document_with_the_version_of_the_agent(tmp_path: Path, without: str
     with pytest.raises(BadInput) as refused:
         Files([str(file)])
     assert refused.value.lines == [
-        f"{file}:2: these are the keys of evercert, not of the Infisical agent; did you mean version: evercert/v1?"
+        f"{file}:2: invalid version: the document has the keys of evercert; did you mean version: evercert/v1?"
     ]
 
 

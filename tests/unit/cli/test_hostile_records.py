@@ -20,6 +20,7 @@ from evercert.cli.escapes import quoted, unquoted
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component
+from tests.doubles.command import no_secret
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
 from tests.doubles.strict_aws import ACCOUNT, REGION
 
@@ -57,7 +58,7 @@ def evercert(
         parameters={},
         credential_secrets=secrets,
         id="arn:aws:cloudformation:eu-central-1:123456789012:stack/evercert/1",
-        clients=SimpleNamespace(secretsmanager=None),
+        clients=SimpleNamespace(secretsmanager=SimpleNamespace(describe_secret=no_secret)),
         owner=Owner(ACCOUNT, REGION, "evercert"),
         regions=[REGION],
     )
@@ -143,7 +144,7 @@ def test_listed_name_can_be_shown_and_deleted(name: str, table: FakeTable, everc
     code, out, _ = evercert("show", pasted, "--json")
     assert (code, json.loads(out)["name"]) == (0, name)
     assert f"evercert delete {quoted(name)}" in evercert("show", pasted)[2]
-    assert json.loads(evercert("delete", pasted, "--yes", "--json")[1]) == [{"name": name, "stays": []}]
+    assert json.loads(evercert("delete", pasted, "--yes", "--json")[1]) == [{"name": name, "remaining": []}]
     assert [record.name for record in table.records()] == ["web"]
 
 

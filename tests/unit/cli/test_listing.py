@@ -177,5 +177,7 @@ def test_list_selects(evercert: Callable[..., Ended], arguments: list[str], expe
 
 
 def test_selection_that_matches_nothing_says_so(evercert: Callable[..., Ended]) -> None:
-    assert "No certificates match." in evercert("web-x")[1]
+    code, _, err = evercert("web-x")
+    assert (code, "there is no certificate 'web-x'" in err) == (2, True)
+    assert "No certificates match." in evercert("x-*")[1]
     assert "invalid --state rdy" in evercert("--state", "ready,rdy")[2]

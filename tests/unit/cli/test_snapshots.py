@@ -132,6 +132,14 @@ def test_plan_is_as_its_snapshot(changed: tuple[Command, str], width: str) -> No
     check(f"plan-{width}", ended.out)
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_line_of_the_plan_is_wider(changed: tuple[Command, str], width: int) -> None:
+    command, file = changed
+    command.width = width
+    lines = command("apply", file, "--dry-run", "--prune", "--label", "team=old").out.splitlines()
+    assert len(lines) >= 10 and [line for line in lines if len(line) > width] == []
+
+
 def check(name: str, text: str) -> None:
     path = FOLDER / f"{name}.txt"
     if os.environ.get("WRITE_SNAPSHOTS"):

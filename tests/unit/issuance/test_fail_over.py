@@ -391,3 +391,17 @@ def test_wrong_clock_leaves_no_certificate_behind(bench: Bench, issuers: tuple[T
     back: datetime = bench.clock() - 40 * DAY
     bench.clock.now = back
     assert bench.run() == "certificate.issued"
+
+
+def test_paused_stack_delivers_no_chain_of_an_undefined_issuer(bench: Bench, issuers: tuple[Turns, Turns]) -> None:
+    bench.destinations.known["here"] = FakeDestination("here", errors=[Unavailable("closed")])
+    bench.run()
+    assert bench.record().pending is not None and bench.record().pending.chain is not None
+    del bench.issuers.known["first"]
+    bench.issuers.known["second"] = replace(bench.issuers.known["second"], paused=True)
+    bench.clock.advance(hours=2)
+    assert (bench.run(), bench.destinations.known["here"].deliveries) == ("paused", 0)
+    bench.issuers.known["second"] = replace(bench.issuers.known["second"], paused=False)
+    bench.clock.advance(hours=1)
+    bench.run()
+    assert bench.destinations.known["here"].deliveries == 1

@@ -13,9 +13,11 @@ from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Failure, P
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component, Spec
 from evercert.errors import Misconfigured, Rejected
+from evercert.issuers import ISSUERS as ISSUER_TYPES
 from evercert.issuers.self_signed import SelfSigned
 from evercert.operations.apply import ApplyInput, Plan, _step, carry_out, plan
-from tests.doubles.fakes import START, Bench, FakeQueue, FakeTable
+from evercert.operations.reissue import reissue_reason
+from tests.doubles.fakes import START, Bench, FakeDestination, FakeQueue, FakeTable
 from tests.doubles.fakes import spec as small
 
 ISSUERS = {"main": Component(type="self-signed")}
@@ -368,3 +370,23 @@ def test_failure_is_woken_by_a_change_of_any_listed_issuer(table: FakeTable) -> 
     assert planned(table, issuers=TWO).woken == []
     changed = {"second": Component.model_validate({**ACME, "email": "ops@example.com"})}
     assert planned(table, issuers=changed).woken == ["web"]
+
+
+def test_issued_undelivered_certificate_is_not_reissued() -> None:
+    bench = Bench()
+    definition = Component(type="self-signed")
+    bench.table.write_issuer("main", definition)
+    identity = ISSUER_TYPES.identity_hash(definition)
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), identity)
+    two = small(to=("here", "there"))
+    bench.want(two)
+    bench.destinations.known["there"] = FakeDestination("there", errors=[Misconfigured("no permission")])
+    bench.run()
+    assert bench.table.record("web").state == "undelivered"
+    record = bench.table.record("web")
+    definitions = {"main": definition}
+    labelled = record.model_copy(update={"spec": two.model_copy(update={"labels": {"team": "web"}})})
+    assert reissue_reason(labelled, definitions, ISSUER_TYPES, bench.clock()) is None
+    attributes = two.attributes.model_copy(update={"common_name": "b.example.com"})
+    renamed = record.model_copy(update={"spec": two.model_copy(update={"attributes": attributes}), "generation": 2})
+    assert reissue_reason(renamed, definitions, ISSUER_TYPES, bench.clock()) == "spec-changed"

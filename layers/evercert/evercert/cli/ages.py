@@ -1,4 +1,4 @@
-"""Distances of times from now, for people."""
+"""Relative times, such as `in 12d`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from evercert.durations import to_text
 
-_UNITS = ((3 * 86_400, 86_400), (3 * 3_600, 3_600), (180, 60))  # seconds, and the unit above them
+_UNITS = ((3 * 86_400, 86_400), (3 * 3_600, 3_600), (180, 60))  # threshold and unit, in seconds
 
 
 def relative(moment: datetime, now: datetime) -> str:

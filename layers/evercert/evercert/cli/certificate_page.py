@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from textwrap import wrap
 
 from rich.text import Text
 
@@ -13,10 +12,10 @@ from evercert.cli import pause_notes
 from evercert.cli.ages import relative
 from evercert.cli.console import Terminal, styled
 from evercert.cli.escapes import quoted, visible
-from evercert.cli.grid import PIPE
+from evercert.cli.grid import PIPE, wrapped
 from evercert.cli.show import EXPIRED, STYLES
 from evercert.contracts.record import Facts, Record
-from evercert.contracts.spec_store import Pause, PauseTarget, holding
+from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
 from evercert.issuance.event_data import label
 from evercert.registry import Component
 
@@ -44,7 +43,7 @@ class Page:
         for title, values in self._lines(unicode=console.encoding.startswith("utf")):
             name = title
             for value in values:
-                for part in _wrapped(value.plain, width):
+                for part in wrapped(value.plain, width) if width else [value.plain]:
                     console.print(styled(f"{name:<{LABEL}}").append(part, value.style))
                     name = ""
 
@@ -80,7 +79,7 @@ class Page:
             f"{name} ({self.definitions[name].type})" if name in self.definitions else f"{name} (undefined)"
             for name in names
         ]
-        came_from = f"; this certificate is of {self.issuer}" if len(names) > 1 and self.issuer is not None else ""
+        came_from = f"; issued by {self.issuer}" if len(names) > 1 and self.issuer is not None else ""
         return ", ".join(kinds) + came_from
 
     def _validity(self, facts: Facts, *, unicode: bool) -> Iterator[Text]:
@@ -107,30 +106,45 @@ class Page:
     def _next_steps(self, *, expired: bool) -> Iterator[str]:
         """Return what happens next, and what the operator can do."""
         record, name = self.record, quoted(self.record.name)
-        held = {target: self.pauses[target] for target in holding(record, self.pauses)}
+        held = {target: self.pauses[target] for target in pauses_of(record, self.pauses)}
         for line, command in pause_notes.describe(held):
             yield f"{line}: nothing is issued; to resume, run: {command}"
         if held:
             return
-        due = "" if record.due_at is None else f"; the next run is {relative(record.due_at, self.now)}"
+        due = self._next_run()
         match record.state:
             case "stopped":
                 yield f"fix the error, then apply the document again; to try it unchanged, run: evercert renew {name}"
+            case "failing" if record.last_error is not None and record.last_error.kind == "unavailable":
+                yield f"none: the stack tries again{due}; to try now, run: evercert renew {name}"
             case "failing" | "undelivered":
                 yield f"fix the error{due}; to try now, run: evercert renew {name}"
             case "pending" if record.pending is not None and record.pending.waits_for is not None:
                 yield f"the issuer waits for {visible(record.pending.waits_for, 200)}{due}"
             case "new" | "pending" | "paused":
                 yield f"in progress{due}"
+            case _ if self._is_requested():
+                why = "" if record.request_reason is None else f" ({visible(record.request_reason, 200)})"
+                yield f"renewal requested{why}{due}; to start it now, run: evercert renew {name}"
             case _ if expired:
                 yield f"find the cause with: evercert doctor {name}; to renew now, run: evercert renew {name}"
             case _:
-                yield f"none: it renews itself{due}"
+                yield self._routine(due)
 
+    def _routine(self, due: str) -> str:
+        renewal = self.record.spec.lifecycle.renew_before_expiry
+        if renewal is not None and renewal.never:
+            return f"none: `renew-before-expiry: never` in its document{due}"
+        return f"none: it renews itself{due}"
 
-def _wrapped(text: str, width: int | None) -> list[str]:
-    """Return the lines of a value; a pipe (None) has one."""
-    return (wrap(text, width, break_long_words=False, break_on_hyphens=False) if width else [text]) or [""]
+    def _is_requested(self) -> bool:
+        return self.record.requested_at not in (None, self.record.served)
+
+    def _next_run(self) -> str:
+        at = self.record.due_at
+        if at is None:
+            return ""
+        return "; the next run is due now" if at <= self.now else f"; the next run is {relative(at, self.now)}"
 
 
 def _moment(at: datetime) -> str:

@@ -15,6 +15,7 @@ from evercert.cli.terminal import Json, NameArgument, Region, Stack
 from evercert.contracts.ports import Unreadable
 from evercert.issuers import ISSUERS
 from evercert.operations.issuer_identity import issuer_of
+from evercert.schema import printable
 
 
 def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:  # noqa: FBT002
@@ -41,6 +42,9 @@ def _show_unreadable(record: Unreadable, *, as_json: bool) -> None:
         for key, value in values.items():
             text = visible(value) if isinstance(value, str) else json.dumps(value, indent=2)
             terminal.out.lines(f"{key.replace('_', ' ')}: {text}")
+    if record.newer:
+        terminal.notes([f"the record was {printable(record.problem)}; use that version"])
+        return
     command = f"evercert delete {quoted(record.name)}"
     terminal.notes([f"the record does not parse: apply its document again, or delete it: {command}"])
 

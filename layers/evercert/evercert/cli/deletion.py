@@ -9,6 +9,8 @@ from evercert.cli.selection import Issuers, Labels, Patterns, Selection, States,
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.errors import EvercertError
+from evercert.operations.apply import remove
 
 SHOWN = 20  # certificates in the list before the question
 
@@ -45,10 +47,16 @@ def delete(
         terminal.confirm(
             f"Delete {arguments.counted(len(records), 'certificate')}? evercert will no longer renew them."
         )
-    for record in records:
-        connection.specs.remove(record)
-    if as_json:
-        terminal.print_json([{"name": record.name, "stays": _locations(record)} for record in records])
+    for number, record in enumerate(records):
+        try:
+            remove(record, connection.specs)
+        except EvercertError:
+            terminal.notes([f"{number} of {len(records)} certificates deleted; run the command again for the others"])
+            raise
+    if not as_json:
+        terminal.out.print(f"{arguments.counted(len(records), 'certificate')} deleted")
+    else:
+        terminal.print_json([{"name": record.name, "remaining": _locations(record)} for record in records])
 
 
 def _print(records: list[Record | Unreadable]) -> None:
@@ -57,8 +65,8 @@ def _print(records: list[Record | Unreadable]) -> None:
         remaining = f"these remain: {', '.join(places)}" if places else "nothing was delivered"
         terminal.out.print(f"- certificate {quoted(record.name)}; {remaining}")
     if len(records) > SHOWN:
-        terminal.out.print(f"and {len(records) - SHOWN} more; what was delivered of them remains, too")
+        terminal.out.print(f"and {len(records) - SHOWN} more; their secrets and ACM certificates remain")
 
 
 def _locations(record: Record | Unreadable) -> list[str]:
-    return [] if isinstance(record, Unreadable) else [delivery.location for delivery in record.deliveries.values()]
+    return [delivery.location for delivery in record.deliveries.values() if delivery.location]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, credentials, places, plan_text, terminal
+from evercert.cli import arguments, credentials, pause_notes, places, plan_text, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
+from evercert.contracts.spec_store import pauses_of
 from evercert.operations.apply import ApplyInput, Plan, carry_out, plan
 from evercert.origins import Hosts, Origin
 
@@ -91,18 +92,28 @@ def apply(
         terminal.note_failed_nudge(carry_out(planned, connection.specs, queue, terminal.now(), at_once=at_once))
         terminal.notes(credentials.remove_files(found.removals, connection))
     wanted = changed + planned.unchanged  # an unchanged certificate may have failed before
-    failed = bool(wait and wanted and not dry_run) and not terminal.wait(connection, wanted, limit, quiet=as_json)
+    results = terminal.wait(connection, wanted, limit, quiet=as_json) if wait and not dry_run else None
     if as_json:
-        terminal.print_json({**plan_text.values(planned), "written": not dry_run and not planned.empty})
+        written = not dry_run and not planned.empty
+        terminal.print_json({**plan_text.values(planned), "written": written, **terminal.result_values(results)})
     elif dry_run:
         terminal.out.print("nothing was written (--dry-run)")
-    if failed:
-        raise typer.Exit(terminal.FAILED)
+    elif results is None:
+        terminal.notes(_note_pauses(planned, connection))
+    terminal.exit_failed(results)
+
+
+def _note_pauses(planned: Plan, connection: Connection) -> list[str]:
+    """Return a note for each pause that stops the changed certificates."""
+    records = [step.change.record for step in planned.steps if step.change is not None]
+    pauses = connection.specs.pauses(terminal.now()) if records else {}
+    held = {target: pauses[target] for record in records for target in pauses_of(record, pauses)}
+    return [f"{line}: nothing is issued; to resume, run: {command}" for line, command in pause_notes.describe(held)]
 
 
 def _plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
     """Compare the documents with the stack, read-only; raise BadInput on conflicts."""
-    from evercert.cli import held_certificates  # noqa: PLC0415 (boto3 is slow to import)
+    from evercert.cli import preflight  # noqa: PLC0415 (boto3 is slow to import)
 
     credentials.require_stored(found, connection)
     with terminal.err.status("reading the table"):
@@ -111,10 +122,10 @@ def _plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
         affected = [name for name, issuer in found.issuers.items() if any(secret in str(issuer) for secret in changing)]
         planned = plan(wanted, connection.specs, KINDS, terminal.now(), affected)
         refused = planned.conflicts + places.refused(found.specs, connection)
-        held = held_certificates.compare(planned, connection) if not refused else held_certificates.Compared()
-    if refused or held.refused:
-        raise BadInput(refused or held.refused)
-    planned.notes += held.notes
+        found_there = preflight.compare(planned, connection) if not refused else preflight.Compared()
+    if refused or found_there.refused:
+        raise BadInput(refused or found_there.refused)
+    planned.notes += found_there.notes
     planned.credentials = verbs
     planned.notes += _note_unlisted_hosts(found, connection)
     return planned

@@ -18,7 +18,7 @@ from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import terminal
 from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
-from evercert.contracts.events import EventType, Outcome
+from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -117,6 +117,17 @@ def test(queue: TemporaryQueue, connection: Connection, limit: timedelta) -> lis
     return [outcome.type for outcome in left.values()]
 
 
+SEVERITIES: dict[str, Severity] = {
+    "certificate.failed": "critical",
+    "certificate.expired": "critical",
+    "certificate.expiring": "warning",
+    "certificate.revoked": "critical",
+    "certificate.drifted": "warning",
+    "certificate.pending": "warning",
+    "spec.rejected": "critical",
+}
+
+
 def samples() -> list[Outcome]:
     """Return one outcome of each type, marked as a test, for a certificate that does not exist."""
     uid, at = str(uuid.uuid4()), terminal.now()
@@ -129,7 +140,7 @@ def samples() -> list[Outcome]:
             type=kind,
             at=at,
             issuer="evercert-test",
-            severity="info",
+            severity=SEVERITIES.get(kind, "info"),
             labels={"evercert": "test"},
             data={"name": "evercert-test", "test": True, "message": "test event of `evercert events --test`"},
         )

@@ -24,7 +24,7 @@ from evercert.schema import printable
 
 KINDS = Kinds(ISSUERS, DESTINATIONS)
 
-MEANT = f"these are the keys of evercert, not of the Infisical agent; did you mean version: {VERSION}?"
+MEANT = f"invalid version: the document has the keys of evercert; did you mean version: {VERSION}?"
 
 
 class BadInput(Exception):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from textwrap import wrap
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from evercert.cli.escapes import visible
 
-PIPE = 10_000  # width of an output that is no terminal: nothing is cut, padded or wrapped
+PIPE = 10_000  # width that marks a pipe: nothing is cut, padded or wrapped
 GAP = "  "
 WIDEST_FIRST = 40  # cells of the first column
 NARROWEST_TEXT = 30  # cells of the last column; with less room, its text follows below the row
@@ -21,7 +21,7 @@ class Grid:
     """Table without lines. The last column holds text, which is wrapped, or follows below the row.
 
     `optional` columns are left out, the last one first, if the terminal is too narrow. A first cell that is too long
-    stands in a line of its own, so that it can be copied. `most_lines` is the limit for the text of one row.
+    gets its own line, so that it can be copied. `most_lines` is the limit for the text of one row.
     """
 
     def __init__(self, *headers: str, optional: Sequence[str] = (), most_lines: int | None = None) -> None:
@@ -97,7 +97,7 @@ class Grid:
         if self._most_lines is None or len(lines) <= self._most_lines:
             return lines
         last = lines[self._most_lines - 1]
-        return [*lines[: self._most_lines - 1], Text(last.plain[:-2] + " …", last.style)]
+        return [*lines[: self._most_lines - 1], Text(last.plain.rpartition(" ")[0] + " …", last.style)]
 
 
 def _row(cells: Sequence[Text], widths: Sequence[int], text: Sequence[Text], room: int) -> Iterator[Text]:
@@ -117,10 +117,21 @@ def _row(cells: Sequence[Text], widths: Sequence[int], text: Sequence[Text], roo
 
 
 def _wrapped(text: Text, width: int) -> list[Text]:
-    """Return the lines of a text; a word that is longer than the line, such as an ARN, remains in one piece."""
-    lines = [
-        part
-        for line in text.plain.splitlines()
-        for part in wrap(line, width, break_long_words=False, break_on_hyphens=False)
-    ]
-    return [Text(line, text.style) for line in lines]
+    return [Text(part, text.style) for line in text.plain.splitlines() for part in wrapped(line, width)]
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Return the lines of a text, the later ones with an indent, at most `width` cells wide.
+
+    A word that is longer than the line, such as an ARN, remains in one piece, so that it can be copied.
+    """
+    lines = [text[: len(text) - len(text.lstrip())]]
+    is_empty = True
+    for word in text.split():
+        fits = cell_len(lines[-1]) + (not is_empty) + cell_len(word) <= width
+        if not is_empty and not fits:
+            lines.append(indent)
+            is_empty = True
+        lines[-1] += word if is_empty else f" {word}"
+        is_empty = False
+    return lines if text.strip() else []

@@ -47,7 +47,11 @@ def list_(
     most = _most(limit, everything=everything, as_json=as_json)
     connection = terminal.connect(stack, region)
     now = terminal.now()
-    rows: Iterator[Row] = (show.summary(record, now) for record in find(connection, selection, first).records)
+    pauses = terminal.current_pauses(connection)
+    found = find(connection, selection, first)
+    if found.missing:
+        raise BadInput([terminal.not_found(name) for name in found.missing])
+    rows: Iterator[Row] = (show.summary(record, now, pauses) for record in found.records)
     if sort == "expiry":
         with terminal.err.status("reading the table"):
             rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))
@@ -65,7 +69,7 @@ def list_(
     if shown.more:
         following = f"--after {quoted(str(shown.last))}" if sort == "name" else "--limit NUMBER"
         terminal.notes([f"more certificates follow; to list them, add {following}, or --all"])
-    terminal.note_pauses(connection)
+    terminal.note_pauses(pauses)
 
 
 class _Shown:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, pause_notes, terminal
+from evercert.cli import arguments, pause_notes, stack_version, terminal
 from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Issuers, Labels, Patterns, Selection, chosen
+from evercert.cli.selection import Issuers, Labels, Patterns, Selection, chosen, is_pattern
 from evercert.cli.terminal import Json, Reason, Region, Stack
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import STACK, Pause, PauseTarget, holding
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget, pauses_of
+from evercert.errors import Misconfigured
 from evercert.operations.apply import nudge
 from evercert.operations.renew import clean_reason
 from evercert.schema import printable
@@ -48,14 +49,30 @@ def pause(
     selection, now = Selection.of(names, label, issuer), terminal.now()
     end = _end(span, until, now)
     connection = terminal.connect(stack, region)
+    if end is not None or selection.patterns or selection.labels:
+        _require_new_functions(connection)
     wanted = Pause(now, clean_reason(reason), end)
-    changed = [target for target in _targets(connection, selection) if connection.specs.pause(target, wanted, now)]
+    targets = _targets(connection, selection)
+    changed = [target for target in targets if connection.specs.pause(target, wanted, now)]
     found = connection.specs.pauses(now)
     if as_json:
         terminal.print_json({"paused": pause_notes.values(found), "changed": bool(changed)})
         return
     for line, command in pause_notes.describe(found):
         terminal.out.print(f"{line}; to resume, run: {command}")
+    if len(changed) < len(targets):
+        terminal.notes(["paused already: the first pause keeps its time, reason and end; to change them, resume first"])
+    if end is not None:
+        terminal.notes(_note_expiring(_records(connection, changed), end))
+
+
+def _note_expiring(records: list[Record], end: datetime) -> list[str]:
+    """Return a note on the certificates that expire before the pause ends."""
+    names = [record.name for record in records if record.facts is not None and record.facts.not_after < end]
+    if not names:
+        return []
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return [f"these expire before the pause ends: {', '.join(map(quoted, names[:SHOWN]))}{more}"]
 
 
 def resume(
@@ -83,7 +100,7 @@ def resume(
         return
     _print_resumed(targets, changed, delayed)
     still = pause_notes.describe(rest)
-    terminal.notes([f"still, {line}; to resume it, run: {command}" for line, command in still])
+    terminal.notes([f"still paused: {line}; to resume it, run: {command}" for line, command in still])
 
 
 @dataclass
@@ -99,7 +116,7 @@ class _Delayed:
         found = [
             (record.facts.not_after if record.facts is not None else now, record.name)
             for record in records
-            if record.state == "paused" and not holding(record, rest)
+            if record.state == "paused" and not pauses_of(record, rest)
         ]
         names = [name for _, name in sorted(found)]
         expired = [name for end, name in sorted(found) if end < now]
@@ -118,7 +135,16 @@ def _print_resumed(targets: list[PauseTarget], changed: list[PauseTarget], delay
         terminal.out.print(f"{number} started{later}")
     if delayed.expired:
         more = f" and {len(delayed.expired) - SHOWN} more" if len(delayed.expired) > SHOWN else ""
-        terminal.notes([f"expired during the pause: {', '.join(map(quoted, delayed.expired[:SHOWN]))}{more}"])
+        terminal.notes([f"already expired: {', '.join(map(quoted, delayed.expired[:SHOWN]))}{more}"])
+
+
+def _require_new_functions(connection: Connection) -> None:
+    """Raise Misconfigured if the functions of the stack ignore pauses of certificates and the end of a pause."""
+    if stack_version.version_of(connection.outputs) is None:
+        raise Misconfigured(
+            f"stack {connection.name} is older than {stack_version.FIRST}: its functions know only pauses of the stack "
+            "and of issuers, without an end; upgrade the stack"
+        )
 
 
 def _targets(connection: Connection, selection: Selection) -> list[PauseTarget]:
@@ -137,17 +163,19 @@ def _paused_targets(connection: Connection, selection: Selection, now: datetime)
     """Return what to resume. A pause of a certificate that was deleted meanwhile can be removed by its name."""
     if not selection.patterns and not selection.labels:
         return [PauseTarget(name) for name in selection.issuers] or [STACK]
-    paused = [target.certificate for target in connection.specs.pauses(now) if target.certificate is not None]
-    if not selection.labels and not selection.issuers:
-        literal = [name for name in selection.patterns if name in paused or not _has_wildcard(name)]
-        wild = [name for name in paused if selection.matches_name(name, literal)]
-        return [PauseTarget(certificate=name) for name in dict.fromkeys([*literal, *wild])]
-    found = (record for record in connection.specs.named(sorted(paused)) if selection.matches(record))
-    return [PauseTarget(certificate=record.name) for record in found]
-
-
-def _has_wildcard(pattern: str) -> bool:
-    return not set("*?[").isdisjoint(pattern)
+    paused = {target.certificate for target in connection.specs.pauses(now) if target.certificate is not None}
+    patterns = dict.fromkeys(selection.patterns)
+    stored = {record.name for record in connection.specs.named(list(patterns))} if patterns else set()
+    exact = {name for name in patterns if name in stored or name in paused or not is_pattern(name)}
+    if selection.labels or selection.issuers:
+        records = connection.specs.named(sorted(paused)) if paused else []
+        names = [record.name for record in records if selection.matches(record, exact)]
+    else:
+        matched = (name for name in sorted(paused) if selection.matches_name(name, exact))
+        names = list(dict.fromkeys([*(name for name in patterns if name in exact), *matched]))
+    if not names:
+        raise BadInput(["no paused certificates match; to see what is paused, run: evercert list"])
+    return [PauseTarget(certificate=name) for name in names]
 
 
 def _records(connection: Connection, changed: list[PauseTarget]) -> list[Record]:

@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from rich.text import Text
+
 from evercert.cli.console import Terminal, styled
 from evercert.cli.escapes import visible
+from evercert.cli.grid import PIPE, wrapped
 from evercert.operations.apply import Plan, Step
 from evercert.operations.differences import HIDDEN
 
@@ -20,19 +23,20 @@ def print_plan(console: Terminal, found: Plan, *, at_once: bool = False) -> None
     """Print the steps of `apply` in the order of their execution, each with its effect."""
     for name, verb in found.credentials.items():
         mark, style = MARKS.get(verb, (" ", ""))
-        console.print(styled(f"{mark} credentials: stored in secret {name} ({verb})", style))
+        _print(console, styled(f"{mark} credentials: stored in secret {name} ({verb})", style))
     for name in found.issuers:
         verb = "change" if name in found.redefined else "create"
         mark, style = MARKS[verb]
-        console.print(styled(f"{mark} issuer {name} ({verb})", style))
+        _print(console, styled(f"{mark} issuer {name} ({verb})", style))
         _print_differences(console, found.redefined.get(name, []))
     for step in found.steps:
         mark, style = MARKS[step.verb]
-        console.print(styled(f"{mark} certificate {step.name} ({step.verb}) → {_effect(step)}", style))
+        _print(console, styled(f"{mark} certificate {step.name} ({step.verb}) → {_effect(step)}", style))
         _print_differences(console, step.differences)
     if found.woken:
         when = "now" if at_once else "within an hour (with --now: now)"
-        console.print(f"{len(found.woken)} more will be reissued {when}, because their issuer changed")
+        number, why = len(found.woken), "because their issuer or its credentials changed"
+        _print(console, styled(f"{number} more will be reissued or retried {when}, {why}"))
     if found.empty:
         console.print("no changes")
     if found.unchanged:
@@ -56,20 +60,30 @@ def values(found: Plan) -> dict[str, Any]:
 
 def _effect(step: Step) -> str:
     if step.verb == "delete":
-        return "no longer renewed; what was delivered remains"
+        return "no longer renewed; its secrets and ACM certificates remain"
     return "no new certificate" if step.reissued is None else "new certificate"
+
+
+def _print(console: Terminal, line: Text) -> None:
+    """Print a line, and on a terminal its continuation below with more indentation."""
+    if console.width >= PIPE:
+        console.print(line)
+        return
+    begin = len(line.plain) - len(line.plain.lstrip()) + len(INDENT)
+    for part in wrapped(line.plain, console.width, " " * begin):
+        console.print(styled(part, str(line.style)))
 
 
 def _print_differences(console: Terminal, found: Iterable[tuple[str, Any, Any]]) -> None:
     for key, before, after in found:
         for line in _difference(before, after):
-            console.print(styled(f"{INDENT}{visible(key, LONGEST)}: {line}"))
+            _print(console, styled(f"{INDENT}{visible(key, LONGEST)}: {line}"))
 
 
 def _difference(before: object, after: object) -> Iterator[str]:
     """Return the lines of one key: of lists, what was added and removed, or both orders if only these differ."""
     if HIDDEN in (before, after):
-        yield "changed"
+        yield "added" if before is None else "removed" if after is None else "changed"
     elif isinstance(before, list | None) and isinstance(after, list | None):
         old, new = (list(map(_plain, value or [])) for value in (before, after))
         gone, added = ([entry for entry in one if entry not in other] for one, other in ((old, new), (new, old)))

@@ -12,7 +12,7 @@ from evercert.cli import pause_notes
 from evercert.cli.escapes import visible
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Pause, PauseTarget, Specs, holding
+from evercert.contracts.spec_store import Pause, PauseTarget, Specs, pauses_of
 from evercert.durations import to_text
 from evercert.scheduling.decision import request_at
 
@@ -24,7 +24,7 @@ LONGEST = 500  # characters of a foreign text
 def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Console) -> Iterator[tuple[str, str, bool]]:
     """Yield the name, the result and whether it is a success, once per certificate; show a spinner on a terminal.
 
-    A paused certificate ends the wait for it. A failure that the stack repeats within the limit does not.
+    A paused certificate ends the wait for it. A failure that the stack retries within the limit does not end it.
     """
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
     end = datetime.now(UTC) + limit
@@ -73,7 +73,7 @@ def _result(  # noqa: PLR0911 (one for each state)
             f"revision {facts.revision}, serial {facts.serial_number}, until {facts.not_after:%Y-%m-%d %H:%M:%S}Z",
             True,
         )
-    held = {target: pauses[target] for target in holding(record, pauses)}
+    held = {target: pause for target in pauses_of(record, pauses) if not (pause := pauses[target]).ended(end)}
     if held:
         line, command = pause_notes.describe(held)[0]
         return f"written; {line}: nothing is issued until `{command}`", False

@@ -12,7 +12,7 @@ from evercert import durations
 from evercert.cli import arguments, terminal
 from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Issuers, Labels, Patterns, Selection, States, chosen, find
+from evercert.cli.selection import Labels, Patterns, Selection, States, chosen, find
 from evercert.cli.terminal import Json, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 SHOWN = 10  # names in one note
+IssuedBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--issuer", help="Only certificates that these issuers have issued, or would issue first (repeatable, commas)."
+    ),
+]
 Over = Annotated[
     str | None,
     typer.Option(help="Spread the renewals over this period. Default: 1h for several certificates, none for one."),
@@ -35,7 +41,7 @@ def renew(
     names: Patterns = None,
     *,
     label: Labels = None,
-    issuer: Issuers = None,
+    issuer: IssuedBy = None,
     state: States = None,
     everything: Annotated[bool, typer.Option("--all", help="Renew all certificates of the stack.")] = False,
     reason: Reason = None,
@@ -71,14 +77,14 @@ def renew(
     requested = [] if dry_run else _request(connection, found, spread, reason)
     if named and not dry_run and (deleted := sorted(set(found.names) - set(requested))):
         raise BadInput([terminal.not_found(name) for name in deleted])
-    failed = wait and bool(requested) and not terminal.wait(connection, requested, limit, quiet=as_json)
+    hastened = [] if spread or dry_run else found.requested
+    results = terminal.wait(connection, requested + hastened, limit, quiet=as_json) if wait else None
     if as_json:
-        selected = {"certificates": found.names, "asked_already": found.requested, "unreadable": found.unreadable}
-        terminal.print_json({**selected, "written": bool(requested)})
+        selected = {"certificates": found.names, "already_requested": found.requested, "unreadable": found.unreadable}
+        terminal.print_json({**selected, "written": bool(requested), **terminal.result_values(results)})
     elif requested and not wait:
         _explain_watch(requested)
-    if failed:
-        raise typer.Exit(terminal.FAILED)
+    terminal.exit_failed(results)
 
 
 def _select(connection: Connection, selection: Selection) -> tuple[renewals.Renewal, bool]:
@@ -87,7 +93,7 @@ def _select(connection: Connection, selection: Selection) -> tuple[renewals.Rene
     A named certificate is renewed although a request is pending.
     """
     definitions = connection.specs.issuers() if selection.issuers else {}
-    by_issuer = Selection(selection.patterns, selection.labels, (), selection.states)
+    without_issuers = Selection(selection.patterns, selection.labels, (), selection.states)
     if selection == Selection(selection.patterns) and selection:
         records = chosen(connection, selection)
         if {record.name for record in records} == set(selection.patterns):
@@ -96,7 +102,7 @@ def _select(connection: Connection, selection: Selection) -> tuple[renewals.Rene
                 raise BadInput(broken)
             return renewals.Renewal([record.name for record in records]), True
     else:
-        found = find(connection, by_issuer)
+        found = find(connection, without_issuers)
         if found.missing:
             raise BadInput([terminal.not_found(name) for name in found.missing])
         with terminal.err.status("reading the table"):
@@ -107,8 +113,8 @@ def _select(connection: Connection, selection: Selection) -> tuple[renewals.Rene
 
     result = renewals.choose(records, selection.issuers, issued_by)
     if selection and not (result.names or result.requested or result.unreadable):
-        of_issuer = f" of issuer {', '.join(map(repr, selection.issuers))}" if selection.issuers else ""
-        raise BadInput([f"no certificates{of_issuer} match; to see names, states and issuers, run: evercert list"])
+        by = f" issued by {', '.join(map(repr, selection.issuers))}" if selection.issuers else ""
+        raise BadInput([f"no certificates{by} match; to see names, states and issuers, run: evercert list"])
     return result, False
 
 
@@ -139,7 +145,7 @@ def _request(connection: Connection, found: renewals.Renewal, spread: timedelta,
 def _explain_watch(requested: list[str]) -> None:
     number, watch = f" of {len(requested)} certificates", "evercert list"
     if len(requested) == 1:
-        number, watch = "", f"evercert history {requested[0]}"
+        number, watch = "", f"evercert history {quoted(requested[0])}"
     terminal.out.print(f"Renewal{number} requested; to watch it, run: {watch}")
 
 

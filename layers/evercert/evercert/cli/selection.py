@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 WILDCARDS = "*?["
+NAMED = "*."  # begins the name of a wildcard certificate
 Patterns = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help="Names of certificates; * and ? match as in a shell."),
@@ -68,11 +69,11 @@ class Selection:
         return bool(self.patterns or self.labels or self.issuers or self.states)
 
     def matches_name(self, name: str, exact: Collection[str] = ()) -> bool:
-        """Return whether a pattern matches the name. Those in `exact` are names themselves, such as `*.example.com`."""
+        """Return whether a pattern matches the name; those in `exact` are names themselves."""
         if not self.patterns:
             return True
         return name in self.patterns or any(
-            fnmatchcase(name, pattern) for pattern in self.patterns if pattern not in exact
+            fnmatchcase(name, pattern) for pattern in self.patterns if is_pattern(pattern) and pattern not in exact
         )
 
     def matches(self, record: Record | Unreadable, exact: Collection[str] = ()) -> bool:
@@ -94,6 +95,15 @@ class Selection:
         return {row["state"], *([show.EXPIRED] if row.get("expired") else [])}
 
 
+def is_pattern(text: str) -> bool:
+    """Whether the argument may match several names.
+
+    `*.example.com` is the name of one certificate, stored or not: `delete` run twice must not delete others.
+    """
+    rest = text.removeprefix(NAMED)
+    return not set(WILDCARDS).isdisjoint(rest)
+
+
 @dataclass(frozen=True)
 class Found:
     """Selected records by name, and the names of the selection that are neither stored nor patterns."""
@@ -107,7 +117,7 @@ def find(connection: Connection, selection: Selection, after: str | None = None)
     patterns = list(dict.fromkeys(selection.patterns))
     stored = {record.name: record for record in connection.specs.named(patterns)} if patterns else {}
     others = [pattern for pattern in patterns if pattern not in stored]
-    missing = [pattern for pattern in others if set(WILDCARDS).isdisjoint(pattern)]
+    missing = [pattern for pattern in others if not is_pattern(pattern)]
     if patterns and len(missing) == len(others):
         read: Iterable[Record | Unreadable] = (stored[name] for name in sorted(stored) if after is None or name > after)
     else:

@@ -15,6 +15,7 @@ from evercert.cli.grid import Grid
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.schema import printable
 from evercert.timestamps import to_text
@@ -32,7 +33,9 @@ GOOD_EVENTS = (".issued", ".renewed", ".delivered")
 BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked")
 
 
-def summary(record: Record | Unreadable, now: datetime) -> dict[str, Any]:
+def summary(
+    record: Record | Unreadable, now: datetime, pauses: Mapping[PauseTarget, Pause] | None = None
+) -> dict[str, Any]:
     """Return a short summary of a record; a readable record always has the same keys.
 
     `state` is that of the last run, whose certificate may be `expired`.
@@ -40,7 +43,7 @@ def summary(record: Record | Unreadable, now: datetime) -> dict[str, Any]:
     if isinstance(record, Unreadable):
         return unreadable(record)
     try:
-        return _summary(record, now)
+        return _summary(record, now, pauses or {})
     except Exception as error:  # noqa: BLE001 (one record must not stop the list of all others)
         return {"name": record.name, "state": "unreadable", "error": f"cannot be shown ({type(error).__name__})"}
 
@@ -50,7 +53,7 @@ def unreadable(record: Unreadable) -> dict[str, Any]:
     return {"name": record.name, "state": "unreadable", "error": printable(record.problem)}
 
 
-def _summary(record: Record, now: datetime) -> dict[str, Any]:
+def _summary(record: Record, now: datetime, pauses: Mapping[PauseTarget, Pause]) -> dict[str, Any]:
     facts, error = record.facts, record.last_error
     return {
         "name": record.name,
@@ -60,6 +63,8 @@ def _summary(record: Record, now: datetime) -> dict[str, Any]:
         "not_before": facts and to_text(facts.not_before),
         "not_after": facts and to_text(facts.not_after),
         "expired": facts is not None and facts.not_after < now,
+        "paused": bool(pauses_of(record, pauses)),
+        "requested": record.requested_at is not None and record.requested_at != record.served,
         "renew_at": record.renew_at and to_text(record.renew_at),
         "next_look_at": record.due_at and to_text(record.due_at),
         "error": error and printable(error.message),
@@ -107,7 +112,7 @@ class Listing:
                 _state(row),
                 row.get("issuer") or "",
                 _in(row.get("not_after"), self._now),
-                _in(row.get("renew_at"), self._now),
+                _in(row.get("next_look_at" if row.get("requested") else "renew_at"), self._now),
                 styled(_note(row, self._now), "red"),
             )
         table.show_header = not self._widths
@@ -144,6 +149,8 @@ def _details(data: Mapping[str, Any]) -> str:
     found = data.get("undelivered")
     undelivered = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     parts = [f"not delivered to {one.get('destination')}: {one.get('message')}" for one in undelivered]
+    if data.get("request"):
+        parts.append(f"requested: {data['request']}")
     if data.get("message"):
         parts.append(str(data["message"]))
     elif "serial_number" in data:
@@ -185,7 +192,10 @@ def _note(row: Mapping[str, Any], now: datetime) -> str:
     begins = row.get("not_before")
     early = begins is not None and datetime.fromisoformat(begins) > now + CLOCK_TOLERANCE
     hidden = row["state"] if row.get("expired") and row["state"] != "ready" else None
-    return "; ".join(filter(None, (hidden, f"not valid before {begins}" if early else None, row.get("error"))))
+    paused = "paused" if row.get("paused") and row["state"] != "paused" else None
+    requested = "renewal requested" if row.get("requested") and not row.get("error") else None
+    begin = f"not valid before {begins}" if early else None
+    return "; ".join(filter(None, (hidden, paused, requested, begin, row.get("error"))))
 
 
 def _in(moment: str | None, now: datetime) -> str:

@@ -160,7 +160,7 @@ def events(
                 missing = event_stream.test(queue, connection, span or TEST_LIMIT)
     if test and not stop.is_set():
         if as_json:
-            terminal.print_json({"came_back": sorted(event_stream.TYPES - set(missing)), "missing": sorted(missing)})
+            terminal.print_json({"arrived": sorted(event_stream.TYPES - set(missing)), "missing": sorted(missing)})
         else:
             show.test_result(terminal.out, event_stream.TYPES, missing)
     if stop.is_set():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,7 @@ from evercert.cli.files import BadInput
 from evercert.cli.progress import wait_for
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.errors import EvercertError
 from evercert.schema import printable
 
@@ -35,7 +37,7 @@ Region = Annotated[str | None, typer.Option(envvar="AWS_REGION", help="AWS regio
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the new certificates are delivered or fail.")]
 Timeout = Annotated[str, typer.Option(help="Maximum time to wait, such as 90s or 15m.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Reason = Annotated[str | None, typer.Option(help="Reason; stored and shown with the request.")]
+Reason = Annotated[str | None, typer.Option(help="Reason; stored with the request.")]
 
 
 def now() -> datetime:
@@ -57,18 +59,38 @@ def describe(stack: str, region: str | None) -> DescribedStack:
     return connection.describe(stack, region)
 
 
-def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quiet: bool = False) -> bool:
-    """Print each certificate when it is delivered; return False if one failed or the time is over."""
-    succeeded = True
+@dataclass(frozen=True)
+class Result:
+    """The result of one certificate that a command waited for."""
+
+    name: str
+    succeeded: bool
+    message: str
+
+
+def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quiet: bool = False) -> list[Result]:
+    """Wait until each certificate is delivered, failed or late; print each result unless `quiet`, for JSON."""
+    results = []
     try:
-        for name, result, good in wait_for(connection.specs, names, limit, err):
-            succeeded &= good
-            if not quiet or not good:
-                (out if good else err).print(f"{name}: {result}")
+        for name, message, good in wait_for(connection.specs, names, limit, err):
+            results.append(Result(name, good, message))
+            if not quiet:
+                (out if good else err).print(f"{name}: {message}")
     except KeyboardInterrupt:
         notes(["stopped waiting: all changes are written; the stack continues in the background"])
         raise typer.Exit(INTERRUPTED) from None
-    return succeeded
+    return results
+
+
+def result_values(results: Sequence[Result] | None) -> dict[str, Any]:
+    """Return the results as JSON values; nothing if the command did not wait."""
+    return {} if results is None else {"results": [asdict(result) for result in results]}
+
+
+def exit_failed(results: Sequence[Result] | None) -> None:
+    """Exit with 1 if a certificate was not delivered."""
+    if not all(result.succeeded for result in results or ()):
+        raise typer.Exit(FAILED)
 
 
 def records(connection: Connection) -> list[Record | Unreadable]:
@@ -77,19 +99,11 @@ def records(connection: Connection) -> list[Record | Unreadable]:
         return list(connection.specs.records())
 
 
-def require_record(connection: Connection, name: str) -> Record:
-    """Return the record with this name; raise BadInput if it is missing or unreadable."""
-    record = connection.specs.record(arguments.name(name))
-    if record is None:
-        raise BadInput([not_found(name)])
-    if isinstance(record, Unreadable):
-        raise BadInput([unreadable(record)])
-    return record
-
-
 def unreadable(record: Unreadable) -> str:
     """Return the message for a record that a command needs and that does not parse."""
     name, problem = visible(record.name, 200), printable(record.problem)
+    if record.newer:
+        return f"the record of {name} was {problem}; use that version"
     return f"the record of {name} does not parse ({problem}); apply its document again"
 
 
@@ -103,7 +117,8 @@ def require_stored(connection: Connection, name: str) -> Record | Unreadable:
 
 def not_found(name: str) -> str:
     """Return the message for a missing certificate."""
-    return f"there is no certificate {visible(name, 200)!r}; `evercert list` shows all names"
+    wild = f"; '?{name}' selects all names below it" if name.startswith("*.") else ""
+    return f"there is no certificate {visible(name, 200)!r}{visible(wild, 200)}; `evercert list` shows all names"
 
 
 def note_failed_nudge(error: EvercertError | None) -> None:
@@ -112,14 +127,18 @@ def note_failed_nudge(error: EvercertError | None) -> None:
         notes([f"{error}; the schedule starts the work at its next tick"])
 
 
-def note_pauses(connection: Connection) -> None:
-    """Print a note for each pause, because it explains why nothing is issued."""
+def current_pauses(connection: Connection) -> Mapping[PauseTarget, Pause]:
+    """Return the pauses; print a note, and return none, if they cannot be read."""
     try:
-        found = connection.specs.pauses(now())
+        return connection.specs.pauses(now())
     except EvercertError as error:
         notes([f"cannot read the pauses: {error}"])
-    else:
-        notes([f"{line}; to resume it, run: {command}" for line, command in pause_notes.describe(found)])
+        return {}
+
+
+def note_pauses(pauses: Mapping[PauseTarget, Pause]) -> None:
+    """Print a note for each pause, because it explains why nothing is issued."""
+    notes([f"{line}; to resume it, run: {command}" for line, command in pause_notes.describe(pauses)])
 
 
 def notes(lines: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The command `version`: that of the command and, with `--stack`, that of a stack."""
+"""Command `version`: print the versions of the command and of a stack."""
 
 from __future__ import annotations
 

@@ -125,11 +125,13 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> Unreadable:
     mark, begin = error.problem_mark or error.context_mark, error.context_mark
     reason = str(error.problem or error.context)
     if "cannot start any token" in reason:
-        reason = "a value cannot begin with this character, such as a tab; indent with spaces"
+        reason = "a tab or another character that no value begins with; indent with spaces"
     elif begin is not None and mark is not None and begin.line != mark.line:
         reason = f"{reason}, {error.context} that begins in line {begin.line + 1}"
     if _MARKED.search(f"{error.context} {error.problem}"):
         reason = "text that begins with !, & or * needs quotes"
+    if begin is not None and "end of stream" in reason and "quoted scalar" in str(error.context):
+        return Unreadable(begin.line + 1, "is not YAML: the quote that begins here is not closed")
     return Unreadable(mark.line + 1 if mark else 0, f"is not YAML: {reason}")
 
 

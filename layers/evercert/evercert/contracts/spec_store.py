@@ -53,8 +53,8 @@ class Pause:
         return self.until is not None and self.until <= now
 
 
-def holding(record: Record, pauses: Mapping[PauseTarget, Pause]) -> list[PauseTarget]:
-    """Return the pauses that stop this certificate; one of its issuers does so only if all are paused."""
+def pauses_of(record: Record, pauses: Mapping[PauseTarget, Pause]) -> list[PauseTarget]:
+    """Return the pauses that stop this certificate; pauses of issuers count only if all its issuers are paused."""
     issuers = [PauseTarget(name) for name in record.spec.issuer_names]
     every = issuers if all(target in pauses for target in issuers) else []
     return [target for target in (STACK, *every, PauseTarget(certificate=record.name)) if target in pauses]
@@ -97,7 +97,7 @@ class Specs(Protocol):
         """Store an issuer definition, replacing the previous one. Idempotent."""
 
     def pause(self, target: PauseTarget, pause: Pause, now: datetime) -> bool:
-        """Stop issuance; return False if it is paused already, whose pause remains. One that has ended is replaced."""
+        """Stop issuance; return False and keep an active pause; replace one that has ended."""
 
     def resume(self, target: PauseTarget) -> bool:
         """Remove the pause, ended or not; return False if there was none."""

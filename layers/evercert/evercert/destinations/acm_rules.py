@@ -30,7 +30,7 @@ MAX_CERTIFICATE_BYTES = 32_768
 _DOMAINS, _FAMILIES = {"dns", "ip"}, {"EC", "RSA"}
 _MAY_GO = {"key_encipherment"}  # ACM permits to remove it from an EC certificate
 _MAY_GO_EXTENDED = {"client_auth"}
-NEW_ARN = "for a new ARN remove `arn` from the destination, or set another `name`"
+NEW_ARN = "for a new certificate in ACM, set another `name` in the destination (and no `arn`)"
 
 
 def require_importable(spec: Spec) -> None:

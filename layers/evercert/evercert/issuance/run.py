@@ -158,7 +158,8 @@ class _Run:
                 opened = candidates.of_certificate(self.progress.record)
                 return opened is not None and opened.paused
             case Resume(pending) if not candidates.knows(pending):
-                return False  # a certificate of an issuer that is undefined by now is delivered
+                # A certificate of an issuer that is undefined by now is delivered, unless all others are paused.
+                return all(opened.paused for opened in candidates.opened)
             case Resume(pending) if not candidates.starts_over(pending, now):
                 return candidates.of_request(pending).paused
         return candidates.order()[0].paused

@@ -11,7 +11,7 @@ from uuid import uuid4
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import Nudge, Queue
 from evercert.contracts.record import Reason, Record
-from evercert.contracts.spec_store import Change, Specs
+from evercert.contracts.spec_store import Change, PauseTarget, Specs
 from evercert.documents.document import Kinds, places
 from evercert.documents.spec import Component, Spec
 from evercert.errors import EvercertError, Misconfigured
@@ -19,8 +19,8 @@ from evercert.issuance.event_data import label
 from evercert.operations import staging
 from evercert.operations.differences import differences
 from evercert.operations.issuer_identity import identities
+from evercert.operations.reissue import reissue_reason
 from evercert.registry import Registry
-from evercert.scheduling.decision import due_reason
 
 TRANSACTION = 100
 NUDGES = 10
@@ -105,7 +105,9 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, now: datetime, new_cred
         elif (step := _step(spec, found)) is None:
             result.unchanged.append(spec.name)
         else:
-            result.steps.append(replace(step, reissued=_reissued(step, definitions, kinds.issuers, now)))
+            record = step.change.record if step.change is not None else None
+            reason = reissue_reason(record, definitions, kinds.issuers, now) if record is not None else None
+            result.steps.append(replace(step, reissued=reason))
             result.notes += _note_removed_destinations(spec, found)
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
@@ -136,12 +138,18 @@ def carry_out(
         specs.write(changes[start : start + TRANSACTION], now)
     for step in result.steps:
         if step.record is not None:
-            specs.remove(step.record)
+            remove(step.record, specs)
     for number, name in enumerate(result.woken):
         specs.wake(name, now if at_once else now + SPREAD * number / len(result.woken), now)
     if queue is None:
         return None
     return nudge([change.record.name for change in changes] + (result.woken if at_once else []), queue)
+
+
+def remove(record: Record | Unreadable, specs: Specs) -> None:
+    """Delete the record and the pause of the certificate, which would stop a later one of this name. Idempotent."""
+    specs.remove(record)
+    specs.resume(PauseTarget(certificate=record.name))
 
 
 def nudge(names: Iterable[str], queue: Queue) -> EvercertError | None:
@@ -198,15 +206,6 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
         record = record.model_copy(update={"uid": current.uid, **stored})
     verb: Verb = "create" if current is None else "repair"
     return Step(verb, spec.name, [], Change(record, current))
-
-
-def _reissued(step: Step, definitions: Mapping[str, Component], issuers: Registry, now: datetime) -> Reason | None:
-    """Return why the changed record needs a new certificate, as the issuer function will decide it."""
-    if step.change is None:
-        return None
-    record = step.change.record
-    hashes = identities(record.spec.issuer_names, definitions, issuers)
-    return due_reason(record, list(hashes.values()), now, unknown=len(hashes) < len(record.spec.issuer_names))
 
 
 def _note_removed_destinations(spec: Spec, current: Record | Unreadable | None) -> list[str]:

@@ -11,11 +11,13 @@ HIDDEN = "(not shown)"
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Return the differences, with values hidden that are long or may hold secrets of agent hooks."""
     old, new = _flat(before), _flat(after)
-    return [
-        (key, HIDDEN, HIDDEN) if key == "ca-bundle" or key.startswith("agent.") else (key, old.get(key), new.get(key))
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return [(key, _shown(key, old), _shown(key, new)) for key in changed]
+
+
+def _shown(key: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 (a value of a document)
+    is_hidden = key == "ca-bundle" or key.startswith("agent.")
+    return HIDDEN if is_hidden and key in values else values.get(key)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -608,6 +608,15 @@ def test_pause_ends_at_its_time_and_another_one_can_follow(table: Table) -> None
     assert table.specs.pauses(end) == {STACK: Pause(end)}
 
 
+@pytest.mark.parametrize("until", ["2020-01-01T06:00Z", "2020-12-01", ""])
+def test_end_that_does_not_parse_ends_no_pause(world, until: str) -> None:
+    client, table = world.operator.dynamodb, world.issuers_table
+    client.put_item(TableName=table, Item={"pk": {"S": "pause#stack"}, "paused_until": {"S": until}})
+    specs = DynamoDBSpecs(client, world.table, table)
+    assert specs.pause(STACK, Pause(START), START) is False
+    assert specs.pauses(START) == {STACK: Pause(None)}
+
+
 def test_pauses_of_an_issuer_and_of_the_stack_are_independent(table: Table) -> None:
     table.specs.pause(STACK, Pause(START), START)
     table.specs.pause(PauseTarget("main"), Pause(START), START)

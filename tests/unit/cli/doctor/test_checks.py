@@ -159,7 +159,7 @@ def test_check_records_lists_expired_certificates() -> None:
     found = certificate_checks.check_records([record(f"c{n:02}") for n in range(23)], START + timedelta(days=31))
     assert len(found) == certificate_checks.LISTED + 1
     assert (found[0].name, found[0].found) == ("certificate c22", "expired on 2026-02-14T12:00:00.000Z")
-    assert found[0].remedy == "for the reason, run: evercert history c22"
+    assert found[0].remedy == "for the reason, run: evercert show c22"
     assert (found[-1].name, found[-1].found) == ("certificates expired", "3 more have expired")
 
 

@@ -35,8 +35,12 @@ def test_plan_names_the_secrets_of_credentials():
 
 def test_plan_says_when_other_certificates_follow():
     follows = Plan(woken=["a", "b"])
-    assert shown(follows) == ["2 more will be reissued within an hour (with --now: now), because their issuer changed"]
-    assert shown(follows, at_once=True) == ["2 more will be reissued now, because their issuer changed"]
+    assert shown(follows) == [
+        "2 more will be reissued or retried within an hour (with --now: now), because their issuer or its credentials changed"
+    ]
+    assert shown(follows, at_once=True) == [
+        "2 more will be reissued or retried now, because their issuer or its credentials changed"
+    ]
 
 
 def test_plan_with_a_changed_credential_is_not_empty():

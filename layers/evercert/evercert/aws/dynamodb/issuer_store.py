@@ -16,6 +16,7 @@ from evercert.canonical_json import canonical_json
 from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.errors import Misconfigured, Rejected
 from evercert.registry import Component
+from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -63,14 +64,15 @@ class DynamoDBOperating:
 
     def pause(self, target: PauseTarget, pause: Pause, now: datetime) -> bool:
         """Write the item. Return False if it is paused already: the first time, reason and end remain."""
+        ended = {":now": items.attribute(now), ":length": items.attribute(len(to_text(now)))}
         with translated(f"pause {target}"):
             try:
                 self._client.put_item(
                     TableName=self._issuers_table,
                     Item=dict(pause_item(target, pause)),
-                    ConditionExpression="attribute_not_exists(pk) OR #until <= :now",
+                    ConditionExpression="attribute_not_exists(pk) OR (size(#until) = :length AND #until <= :now)",
                     ExpressionAttributeNames={"#until": "paused_until"},
-                    ExpressionAttributeValues={":now": items.attribute(now)},
+                    ExpressionAttributeValues=ended,
                 )
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":

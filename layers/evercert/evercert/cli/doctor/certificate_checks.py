@@ -17,7 +17,7 @@ from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Pause, PauseTarget, holding
+from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
 from evercert.scheduling.decision import is_not_yet_valid
 from evercert.schema import printable
 from evercert.timestamps import to_text
@@ -110,7 +110,7 @@ def _expired(readable: Sequence[Record], now: datetime) -> Iterator[Check]:
     for not_after, name in expired[:LISTED]:
         found = f"expired on {to_text(not_after)}"
         yield Check(
-            f"certificate {quoted(name)}", "failed", found, f"for the reason, run: evercert history {quoted(name)}"
+            f"certificate {quoted(name)}", "failed", found, f"for the reason, run: evercert show {quoted(name)}"
         )
     if len(expired) > LISTED:
         more = f"{len(expired) - LISTED} more have expired"
@@ -124,7 +124,7 @@ def _is_valid(record: Record, now: datetime) -> bool:
 def _is_held(record: Record, now: datetime, pauses: Mapping[PauseTarget, Pause]) -> bool:
     """Return whether a pause holds back the renewal of a valid certificate."""
     is_due = _is_valid(record, now) and record.renew_at is not None and record.renew_at <= now
-    return is_due and bool(holding(record, pauses))
+    return is_due and bool(pauses_of(record, pauses))
 
 
 def _span(record: Record, now: datetime) -> timedelta:

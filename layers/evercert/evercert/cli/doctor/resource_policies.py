@@ -145,7 +145,7 @@ def _arn_like(pattern: str, value: str) -> bool:
 
 
 def _like(pattern: str, value: str) -> bool:
-    """Compare with `*` and `?` in time that is at most the product of the lengths, for patterns of others."""
+    """Compare with `*` and `?`, in time O(n·m), because the patterns are foreign input."""
     at = place = mark = 0
     star = -1
     while place < len(value):

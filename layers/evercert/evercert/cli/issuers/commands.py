@@ -46,7 +46,7 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
         table(terminal.out, rows)
     else:
         terminal.out.print("No issuers yet; write a document with `issuers:` and run: evercert apply FILE")
-    terminal.note_pauses(connection)
+    terminal.note_pauses(terminal.current_pauses(connection))
 
 
 def show_(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
@@ -83,7 +83,7 @@ def check(
         terminal.print_json([check.values() for check in checks])
     else:
         show.checks(terminal.out, checks)
-        terminal.note_pauses(connection)
+        terminal.note_pauses(terminal.current_pauses(connection))
     if any(check.status == "failed" for check in checks):
         raise typer.Exit(terminal.FAILED)
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evercert.aws.tags import Owner
 from evercert.contracts.record import Delivery
+from evercert.destinations.aws_account import tags_of
 from evercert.documents.spec import Component
 from evercert.issuers import ISSUERS
 from tests.doubles.command import STACK_ID, Command
@@ -39,7 +41,7 @@ def held(command: Command) -> Command:
     leaf = certificate("EC_prime256v1", ("dns:www.example.com",))
     arn = acm.import_certificate(
         Certificate=leaf.public_bytes(Encoding.PEM), PrivateKey=key_pem("EC_prime256v1"),
-        Tags=[{"Key": "evercert:stack", "Value": STACK_ID}],
+        Tags=[{"Key": key, "Value": value} for key, value in tags_of(Owner.of(STACK_ID), "web").items()],
     )["CertificateArn"]  # fmt: skip
     command.table.write_issuer("main", MAIN)
     one = spec(destinations=[{"type": "acm"}], **{"private-key": {"algorithm": "EC_prime256v1"}})
@@ -96,3 +98,35 @@ def test_missing_permission_is_a_note(held: Command, tmp_path: Path) -> None:
     ended = apply(held, tmp_path, "RSA_2048")
     assert ended.code == 0
     assert "note: web: destination acm was not compared:" in ended.err
+
+
+def test_certificate_of_another_owner_is_refused(held: Command, tmp_path: Path) -> None:
+    (stored,) = held.clients.acm.certificates.values()
+    stored.tags.clear()
+    ended = apply(held, tmp_path, "EC_prime256v1", ", alt-names: [b.example.com]")
+    assert (ended.code, "does not belong to this stack" in ended.err) == (2, True)
+
+
+def test_missing_certificate_is_refused_if_the_document_names_it(held: Command, tmp_path: Path) -> None:
+    (arn,) = held.clients.acm.certificates
+    file = tmp_path / "named.yaml"
+    text = DOCUMENT.format(algorithm="EC_prime256v1", more="").replace("{type: acm}", f"{{type: acm, arn: {arn}}}")
+    file.write_text(text.replace("name: web", "name: other"))
+    del held.clients.acm.certificates[arn]
+    ended = held("apply", str(file), "--dry-run")
+    assert (ended.code, f"ACM certificate {arn} does not exist" in ended.err) == (2, True)
+
+
+def test_deleted_certificate_of_the_stack_is_imported_again(held: Command, tmp_path: Path) -> None:
+    held.clients.acm.certificates.clear()
+    assert apply(held, tmp_path, "RSA_2048").code == 0
+
+
+def test_secret_of_another_owner_is_refused(held: Command, tmp_path: Path) -> None:
+    held.clients.secretsmanager = SimpleNamespace(
+        describe_secret=lambda **_: {"ARN": "arn:aws:secretsmanager:eu-central-1:1:secret:x", "Name": "x", "Tags": []}
+    )
+    file = tmp_path / "secret.yaml"
+    file.write_text(DOCUMENT.format(algorithm="RSA_2048", more="").replace("acm", "secrets-manager"))
+    ended = held("apply", str(file))
+    assert (ended.code, "secret evercert/certificates/web does not belong to this stack" in ended.err) == (2, True)
