@@ -26,6 +26,7 @@ class Raw(io.BytesIO):
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Clients]]:
+    monkeypatch.setattr(recorder, "_assumed", set())  # other tests of this process assume roles, too
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "issuer")
