@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 ISSUER = "issuer#"
+# A pause whose end has passed; an end of another form is a manual edit, and counts as none.
+ENDED = "attribute_exists(#until) AND size(#until) = :length AND #until <= :now"
 
 
 class DynamoDBOperating:
@@ -70,7 +72,7 @@ class DynamoDBOperating:
                 self._client.put_item(
                     TableName=self._issuers_table,
                     Item=dict(pause_item(target, pause)),
-                    ConditionExpression="attribute_not_exists(pk) OR (size(#until) = :length AND #until <= :now)",
+                    ConditionExpression=f"attribute_not_exists(pk) OR ({ENDED})",
                     ExpressionAttributeNames={"#until": "paused_until"},
                     ExpressionAttributeValues=ended,
                 )
