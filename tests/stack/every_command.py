@@ -160,7 +160,7 @@ def stale_queue(run: People) -> str:
 
 def of_deliveries(run: People, name: str) -> None:
     """Run `adopt` for a secret, an ACM certificate and everything with another tag; then delete the certificate."""
-    stack, title = run.stack, f"evercert/certificates/{name}-elsewhere"
+    stack, title = run.stack, f"elsewhere/{name}"
     stack.client("secretsmanager").create_secret(Name=title, SecretString="{}")
     pair = stack.secret(name)
     keys = {"Certificate": pair["certificate"].encode(), "PrivateKey": pair["private_key"].encode()}

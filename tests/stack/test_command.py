@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import pytest
 
+from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG
 from evercert.contracts.events import EventType
 from tests.stack.conftest import Stack, document, until, written
 from tests.tools.local_stack import OWNER
@@ -188,7 +189,7 @@ def test_certificate_of_the_second_issuer_says_so(stack: Stack, tmp_path: Path) 
         f"down-{name}: GET https://127.0.0.1:9/directory: the connection was refused; "
     )
     dry = stack.evercert("renew", "--issuer", f"down-{name}", "--dry-run")
-    assert f"no certificates of issuer 'down-{name}'" in dry.stderr
+    assert f"no certificates issued by 'down-{name}'" in dry.stderr
 
 
 def test_renew_selects_soonest_expiry_first_and_spreads_them(stack: Stack, own) -> None:
@@ -217,7 +218,7 @@ def test_renew_selects_soonest_expiry_first_and_spreads_them(stack: Stack, own) 
 def test_renew_requires_a_selection(stack: Stack) -> None:
     one_line(stack.evercert("renew"), 2, "no certificates selected", "--issuer", "--all")
     one_line(stack.evercert("renew", "web", "--all"), 2, "--all excludes names and filters")
-    one_line(stack.evercert("renew", "--issuer", "unknown", "--yes"), 2, "no certificates of issuer 'unknown'")
+    one_line(stack.evercert("renew", "--issuer", "unknown", "--yes"), 2, "no certificates issued by 'unknown'")
     one_line(stack.evercert("renew", "--all", "--now", "--over", "1h"), 2, "--over and --now")
 
 
@@ -260,9 +261,11 @@ def test_delete_keeps_secret_and_history(stack: Stack, own) -> None:
 def test_adopt_delivers_to_an_existing_secret(stack: Stack, tmp_path: Path) -> None:
     (name,) = names(1)
     title = f"evercert/certificates/{name}-elsewhere"
-    stack.client("secretsmanager").create_secret(Name=title, SecretString="{}")
+    secrets = stack.client("secretsmanager")
     file = document(tmp_path, name, destinations=[{"type": "secrets-manager", "secret": title}])
-    assert stack.evercert("apply", file, "--wait").returncode == 1  # starts a back-off, which adopt ignores
+    assert stack.evercert("apply", file, "--wait").returncode == 0
+    secrets.untag_resource(SecretId=title, TagKeys=[STACK_TAG, CERTIFICATE_TAG])
+    assert stack.evercert("renew", name, "--wait").returncode == 1  # starts a back-off, which adopt ignores
     one_line(stack.evercert("adopt", name, "nothing/there"), 1, "cannot look at secret nothing/there")
     asked = stack.evercert("adopt", name, title)
     assert asked.returncode == 2

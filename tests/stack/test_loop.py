@@ -11,7 +11,7 @@ import pytest
 
 from evercert.timestamps import to_text
 from tests.doubles.world import assert_pair
-from tests.stack.conftest import Stack, document, until
+from tests.stack.conftest import Stack, document, until, written
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -64,16 +64,26 @@ def test_filter_policy_selects_by_type_and_label(stack: Stack, tmp_path: Path, n
 
 
 def test_failure_names_a_fix_that_works(stack: Stack, tmp_path: Path, name: str) -> None:
-    """A foreign secret under the name: refused by the package and by IAM, announced, and delivered after the fix."""
-    secrets = stack.client("secretsmanager")
-    secrets.create_secret(Name=f"evercert/certificates/{name}", SecretString="theirs")
+    """A foreign secret under the name: refused by `apply`, the package and IAM, announced, delivered after the fix."""
+    secrets, issuer = stack.client("secretsmanager"), f"ca-{name}"
     received = stack.subscribe(certificate=[name])
-    done = stack.evercert("apply", document(tmp_path, name), "--wait")
-    assert done.returncode == 1
-    assert "does not belong to this stack" in done.stderr
+    issuers = {issuer: {"type": "self-signed"}}
+    assert stack.evercert("apply", written(tmp_path, issuers, [])).returncode == 0
+    assert stack.evercert("pause", "--issuer", issuer).returncode == 0
+    wanted = written(tmp_path, issuers, [{"name": name, "issuer": issuer}])
+    assert stack.evercert("apply", wanted).returncode == 0
+    assert until(lambda: "paused" in stack.evercert("list", name).stdout.split("\t"), 60)
+    secrets.create_secret(Name=f"evercert/certificates/{name}", SecretString="theirs")
+    changed = written(
+        tmp_path, issuers, [{"name": name, "issuer": issuer, "attributes": {"common-name": "b.example.com"}}]
+    )
+    refused = stack.evercert("apply", changed)
+    assert (refused.returncode, "does not belong to this stack" in refused.stderr) == (2, True)
+    assert "1 delayed certificate started" in stack.evercert("resume", "--issuer", issuer).stdout
     assert secrets.get_secret_value(SecretId=f"evercert/certificates/{name}")["SecretString"] == "theirs"
-    assert until(lambda: len(received()) == 1, 20)
+    assert until(lambda: len(received()) == 1, 60)
     assert received()[0]["data"]["kind"] == "misconfigured"
+    assert "does not belong to this stack" in received()[0]["data"]["message"]
     secrets.delete_secret(SecretId=f"evercert/certificates/{name}", ForceDeleteWithoutRecovery=True)
     assert stack.evercert("renew", name, "--wait").returncode == 0
     assert until(lambda: len(received()) == 3, 20)

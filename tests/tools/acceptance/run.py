@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evercert.aws.tags import STACK_TAG
 from tests.tools.acceptance.deployment import TAG, Deployment
 from tests.tools.local_authority import PROFILE, set_up
 from tests.tools.openssl import CheckFailed, require
 from tests.tools.operator_session import TYPES, Example, OperatorSession, check_with_openssl, say
 
 COUNTER = Path(__file__).parent / "counter"
-FAILED = "certificate.failed"
+ISSUED, FAILED = "certificate.issued", "certificate.failed"
 MINUTES = 45  # of all steps together; the removal has its own limits
 
 
@@ -99,23 +100,26 @@ class Acceptance(OperatorSession):
         return value, self.check_acm(value, event)
 
     def fail_once(self) -> None:
-        """Apply a certificate whose secret belongs to another owner; expect the refusal and its event."""
+        """Take a secret away from the stack; expect the refusal of `apply`, and of the renewal with its event."""
         secrets = self.client("secretsmanager")
-        secrets.create_secret(
-            Name=self.refused.secret,
-            SecretString="not evercert's",
-            Tags=[{"Key": TAG, "Value": self.deployment.name}],
-        )
         certificate = {
             "name": self.refused.name, "issuer": "development", "destinations": [{"type": "secrets-manager"}],
             "attributes": {"common-name": "refused.example.com", "ttl": "90d"},
         }  # fmt: skip
         document = self._written({"development": {"type": "self-signed"}}, [certificate])
-        self.evercert("apply", document, "--wait", code=1)
+        self.evercert("apply", document, "--wait")
+        self.next_event(self.refused, ISSUED)
+        before = secrets.get_secret_value(SecretId=self.refused.secret)["SecretString"]
+        secrets.tag_resource(SecretId=self.refused.secret, Tags=[{"Key": TAG, "Value": self.deployment.name}])
+        secrets.untag_resource(SecretId=self.refused.secret, TagKeys=[STACK_TAG])
+        certificate["attributes"] = {"common-name": "refused.example.com", "ttl": "80d"}
+        document = self._written({"development": {"type": "self-signed"}}, [certificate])
+        self.evercert("apply", document, code=2)
+        self.evercert("renew", self.refused.name, "--wait", code=1)
         event = self.next_event(self.refused, FAILED)
         require(event["data"]["kind"] == "misconfigured", f"unexpected kind of failure: {event['data']['kind']}")
         value = secrets.get_secret_value(SecretId=self.refused.secret)["SecretString"]
-        require(value == "not evercert's", "evercert changed a secret that does not belong to the stack")
+        require(value == before, "evercert changed a secret that does not belong to the stack")
         say("the foreign secret is unchanged: yes")
 
     def _written(self, issuers: dict[str, Any], certificates: list[dict[str, Any]]) -> str:
