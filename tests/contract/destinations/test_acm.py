@@ -324,7 +324,7 @@ def test_delivery_names_the_violated_reimport_rule(
     arn = harness.import_manually(current)
     with pytest.raises(Rejected, match=message) as raised:
         deliver(harness, replacement, Delivery(location=arn))
-    assert "or set another `name`" in str(raised.value)
+    assert "set another `name`" in str(raised.value)
     assert harness.client.imports == []
 
 

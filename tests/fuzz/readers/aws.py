@@ -387,7 +387,7 @@ def tables() -> Iterator[Run]:
     yield lambda: list(specs.records())
     yield pages.progress
     yield operating.issuers
-    yield operating.pauses
+    yield lambda: operating.pauses(START)
     yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None, lambda: START).open("main")  # type: ignore[arg-type, return-value]
     yield lambda: DynamoDBBreakers(client, "t").read("a")
     yield lambda: DynamoDBCertificates(client, "t").certificate("a" * 64)
