@@ -385,7 +385,7 @@ def test_issued_undelivered_certificate_is_not_reissued() -> None:
     assert bench.table.record("web").state == "undelivered"
     record = bench.table.record("web")
     definitions = {"main": definition}
-    labelled = record.model_copy(update={"spec": two.model_copy(update={"labels": {"team": "web"}})})
+    labelled = record.model_copy(update={"spec": two.model_copy(update={"labels": {"team": "web"}}), "generation": 2})
     assert reissue_reason(labelled, definitions, ISSUER_TYPES, bench.clock()) is None
     attributes = two.attributes.model_copy(update={"common_name": "b.example.com"})
     renamed = record.model_copy(update={"spec": two.model_copy(update={"attributes": attributes}), "generation": 2})
