@@ -46,7 +46,8 @@ Text of others (names, labels, answers of issuers, file names) is printed withou
 
 JSON_OUTPUT = """\
 With `--json` a command prints one JSON value on standard output. `events` prints one value in each line. Errors are one object
-with the list `errors` on standard error, and the exit code is that of the text output. Keys are in `snake_case`. Parts of documents,
+with the list `errors` on standard error, and the exit code is that of the text output. Notes are lines
+of standard error that begin with `note:`. Keys are in `snake_case`. Parts of documents,
 such as `spec`, `settings` and a policy, keep the spelling of the documents. Releases may add keys, so a program must accept
 others than those of its release; the changelog names every key that is renamed or removed.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from evercert.contracts.destination import Inspectable, Preflight
+from evercert.contracts.destination import Creator, Inspectable, Preflight
 from evercert.contracts.record import Delivery
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.errors import EvercertError, Gone, Misconfigured, Rejected
@@ -61,8 +61,8 @@ def _compare(
     where = f"{spec.name}: destination {component.type}"
     try:
         destination = destinations.open(component, spec.name)
-        is_own = component.type == "acm" and component.settings.get("arn") is None
-        if isinstance(destination, Inspectable) and (delivery.location or not is_own):
+        creates = isinstance(destination, Creator) and destination.creates  # there is nothing to read before
+        if isinstance(destination, Inspectable) and (delivery.location or not creates):
             destination.inspect(delivery)
         if isinstance(destination, Preflight):
             destination.preflight(spec, delivery)

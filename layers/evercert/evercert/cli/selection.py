@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 WILDCARDS = "*?["
-NAMED = "*."  # begins the name of a wildcard certificate
+WILDCARD_NAME = "*."  # begins the name of a wildcard certificate
 Patterns = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME", help="Names of certificates; * and ? match as in a shell."),
+    typer.Argument(
+        metavar="NAME", help="Names of certificates; * and ? match as in a shell. `*.example.com` is a name."
+    ),
 ]
 States = Annotated[
     list[str] | None,
@@ -100,7 +102,7 @@ def is_pattern(text: str) -> bool:
 
     `*.example.com` is the name of one certificate, stored or not: `delete` run twice must not delete others.
     """
-    rest = text.removeprefix(NAMED)
+    rest = text.removeprefix(WILDCARD_NAME)
     return not set(WILDCARDS).isdisjoint(rest)
 
 
