@@ -25,10 +25,12 @@ LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger layer 
 # botocore describes every AWS service; keep those that evercert calls and the files that botocore reads.
 SERVICES = {
     "acm",
+    "acm-pca",
     "cloudformation",
     "dynamodb",
     "kms",
     "lambda",
+    "route53",
     "s3",
     "secretsmanager",
     "sns",

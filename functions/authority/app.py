@@ -8,6 +8,7 @@ import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, i
 import os
 from datetime import timedelta
 from functools import cache
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -23,6 +24,7 @@ from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
+from evercert.aws.authority.external_requests import DynamoDBExternalRequests
 from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.aws.authority.public_bucket import S3PublicStore
 from evercert.aws.authority.signer_client import SignerFunction
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from evercert.authority.acme.host_credentials import HostCredentials
     from evercert.authority.acme.paths import Resource
     from evercert.authority.acme.server import AcmeServer
+    from evercert.http_client.documents import HTTPDocuments
 
 logger = Logger(service="authority")
 app = APIGatewayHttpResolver()
@@ -75,7 +78,7 @@ def answer_acme(resource: Resource, event: dict[str, Any]) -> dict[str, Any]:
     return {"statusCode": answer.status, "headers": headers, "body": answer.body, "isBase64Encoded": False}
 
 
-def answer_call(route: Route | None, ids: dict[str, str]) -> Response[Any]:
+def answer_call(route: Route[Services] | None, ids: dict[str, str]) -> Response[Any]:
     """Answer a call of the API and log it in one line."""
     event = app.current_event.raw_event
     try:
@@ -89,7 +92,7 @@ def answer_call(route: Route | None, ids: dict[str, str]) -> Response[Any]:
     return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers=headers)
 
 
-def _handler(route: Route) -> Callable[..., Response[Any]]:
+def _handler(route: Route[Services]) -> Callable[..., Response[Any]]:
     return lambda **ids: answer_call(route, ids)
 
 
@@ -193,12 +196,14 @@ def _services() -> Services:
     return Services(
         ServicePorts(
             configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
-            certificates=DynamoDBCertificates(clients.dynamodb, settings.table),
+            certificates=DynamoDBCertificates(clients.dynamodb, settings.table, settings.audit),
             public_store=S3PublicStore(clients.s3, settings.bucket),
             issue_credential=lambda identity, profile: _credentials().issue(identity, profile),
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),
             signer=SignerFunction(clients.lambda_, settings.signer),
             seal=KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack),
+            documents=_documents,
+            external=DynamoDBExternalRequests(clients.dynamodb, settings.table, lambda: clients.sqs, settings.queue),
             sts=STSOverHTTP(os.environ.get("AWS_ENDPOINT_URL_STS") or os.environ.get("AWS_ENDPOINT_URL")),
             clock=now,
             stack=settings.data_stack,
@@ -208,8 +213,15 @@ def _services() -> Services:
     )
 
 
+def _documents() -> HTTPDocuments:
+    from evercert.http_client.documents import HTTPDocuments  # noqa: PLC0415 (for logins with tokens only)
+
+    local = AuthoritySettings.of(os.environ).local_issuers
+    return HTTPDocuments(_deadline(), now, lambda span: sleep(span.total_seconds()), local=local)
+
+
 @cache
-def _api() -> Api:
+def _api() -> Api[Services]:
     return Api(_services())
 
 

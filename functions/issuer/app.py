@@ -21,7 +21,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.kms import KMSSeal
 from evercert.aws.lambda_clock import now
 from evercert.aws.sns import SNSAnnouncer
-from evercert.aws.sqs import SQSQueue, read
+from evercert.aws.sqs import SQSQueue, read, request_of
 from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from evercert.aws.kms_signer import KMSSigner
     from evercert.issuers.context import IssuerContext
+    from evercert.operations.external_requests import ExternalFulfillment, Result
 
 logger = Logger(service="issuer")
 LEVELS = {"warning": logger.warning, "critical": logger.error}
@@ -60,6 +61,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     failures = []
     for message in event["Records"]:
         try:
+            if (request := request_of(message["body"])) is not None:
+                _report_external(_external().run(request))
+                continue
             report = _one(message["body"])
         except Exception as error:  # noqa: BLE001 (one message must not fail the others)
             known = error if isinstance(error, EvercertError) else Unexpected.of(error)
@@ -71,6 +75,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             level({"outcome": report.outcome, "certificate": report.certificate, **report.details})
             _count(report)
     return {"batchItemFailures": failures}
+
+
+def _report_external(result: Result) -> None:
+    level = {"failed": logger.warning, "unavailable": logger.warning}.get(result.outcome, logger.info)
+    level({"outcome": f"request {result.outcome}", "request": result.request, "message": result.message})
 
 
 def _count(report: RunReport) -> None:
@@ -130,6 +139,27 @@ def _wired() -> tuple[Ports, Issuance]:
 
 
 @cache
+def _external() -> ExternalFulfillment:
+    """Return the fulfillment of the authority's requests; only stacks with an authority get such messages."""
+    from evercert.aws.authority.certificates import DynamoDBCertificates  # noqa: PLC0415
+    from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings  # noqa: PLC0415
+    from evercert.aws.authority.external_requests import DynamoDBExternalRequests  # noqa: PLC0415
+    from evercert.operations.external_requests import ExternalFulfillment  # noqa: PLC0415
+
+    settings, (_, clients), (ports, _) = IssuerSettings.of(os.environ), _started(), _wired()
+    if not settings.authority_table:
+        raise Misconfigured("the stack has no authority: deploy it again with the parameter that it had")
+    return ExternalFulfillment(
+        DynamoDBCertificates(clients.dynamodb, settings.authority_table, settings.audit_table),
+        DynamoDBExternalRequests(clients.dynamodb, settings.authority_table, lambda: clients.sqs, settings.queue),
+        DynamoDBExternalCeilings(clients.dynamodb, settings.issuers_table),
+        ports.issuers,
+        now,
+        _pause,
+    )
+
+
+@cache
 def _context() -> IssuerContext:
     """Return the context of issuers that use the network; the others never load its modules."""
     from evercert.aws.credential_reader import Credentials  # noqa: PLC0415
@@ -137,6 +167,7 @@ def _context() -> IssuerContext:
     from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers  # noqa: PLC0415
     from evercert.aws.dynamodb.leases import DynamoDBLeases  # noqa: PLC0415
     from evercert.aws.dynamodb.order_buckets import DynamoDBOrderBuckets  # noqa: PLC0415
+    from evercert.aws.private_ca import PrivateCAClients  # noqa: PLC0415
     from evercert.aws.route53 import Route53Clients  # noqa: PLC0415
     from evercert.http_client.client import HTTPClient  # noqa: PLC0415
     from evercert.issuers.context import AcmeContext, IssuerContext  # noqa: PLC0415
@@ -163,4 +194,4 @@ def _context() -> IssuerContext:
         DynamoDBOrderBuckets(clients.dynamodb, settings.table),
         kms_key,
     )
-    return IssuerContext(http, Credentials(clients), clients.session, now, acme)
+    return IssuerContext(http, Credentials(clients), clients.session, now, acme, PrivateCAClients(clients).of)

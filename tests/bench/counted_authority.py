@@ -139,13 +139,14 @@ def counted(world: World, running: Emulator) -> Iterator[CountedAuthority]:
     setting = Setting(lambda: datetime.now(UTC))
     queue = world.operator.sqs.create_queue(QueueName=f"validations-{world.table}")["QueueUrl"]
     world.judge_as(ValidationQueue=queue)
-    names = "AuthorityConfigurationTable", "AuthorityTable", "AuthorityLedgerTable"
-    configuration, state, ledger = (world.authority_table(name) for name in names)
+    names = "AuthorityConfigurationTable", "AuthorityTable", "AuthorityLedgerTable", "AuthorityAuditTable"
+    configuration, state, ledger, audit = (world.authority_table(name) for name in names)
     pages: dict[str, Any] = {}
     serving = Serving(lambda _method, path, headers, _body: (200, {}, pages[f"http://{headers['Host']}{path}"]))
     values = {
         "AUTHORITY_CONFIGURATION": configuration,
         "AUTHORITY_TABLE": state,
+        "AUDIT_TABLE": audit,
         "AUTHORITY_BUCKET": world.authority_bucket(),
         "AUTHORITY_SEAL_KEY": world.authority_seal_key,
         "AUTHORITY_ADDRESS": setting.address,

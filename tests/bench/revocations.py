@@ -21,12 +21,12 @@ from evercert.authority.ca.signing_orders import CrlOrder
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.services import Services
 from evercert.aws.authority.certificate_items import attributes, key
-from evercert.aws.authority.certificates import DynamoDBCertificates
 from tests.bench.authority import silence
 from tests.bench.figures import Figure, Part, table
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import Client
 from tests.doubles.authority.server import entry_point
+from tests.doubles.authority.stored import stored_certificates
 from tests.doubles.world import World
 
 BURST, ALONE = 20, 5
@@ -40,7 +40,7 @@ def measure(world: World) -> Part:
     client = Client(clock=lambda: datetime.now(UTC))
     setting, identity, ca = client.setting, client.identity, client.setting.cas["EC-issuing"]
     name = world.authority_table("AuthorityTable")
-    store = DynamoDBCertificates(world.operator.dynamodb, name)
+    store = stored_certificates(world, name)
     setting.front = Services(setting.ports(certificates=store))
     client.module = entry_point(setting.front)
     silence()

@@ -165,6 +165,7 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "STACK_ID": STACK_ID,
         "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
         "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
+        "AUDIT_TABLE": world.authority_table("AuthorityAuditTable"),
         "AUTHORITY_BUCKET": "published",
         "AUTHORITY_SEAL_KEY": world._seal_key,
         "AUTHORITY_ADDRESS": "https://ca.example.com",

@@ -15,10 +15,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.api_errors import Refusal
+from evercert.authority.contracts.inventory import Criteria
+from evercert.authority.contracts.issuance_trail import IssuanceEntry
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api.services import Services
 from evercert.aws.authority.certificate_items import read_certificate, read_request
 from evercert.aws.authority.certificates import DynamoDBCertificates
+from evercert.aws.authority.issuance_trail import read as read_entry
 from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import Unavailable
 from evercert.pki.keys import public_bytes
@@ -56,6 +59,7 @@ class Stage:
         self.world = world
         self.setting = Setting(world.clock)
         self.table = world.authority_table("AuthorityTable")
+        self.audit = world.authority_table("AuthorityAuditTable")
         self.signers = KillSwitch()
         signing = self.setting.signing
         signing._ledger = Switched(signing._ledger, self.signers)
@@ -81,10 +85,10 @@ class Stage:
                 stage.world.switch.after()
                 return answer
 
-        self.world.judge_as(AuthorityTable=self.table)  # a test has several of these
+        self.world.judge_as(AuthorityTable=self.table, AuthorityAuditTable=self.audit)  # a test has several of these
         clients = self.world.clients
         ports = self.setting.ports(
-            certificates=DynamoDBCertificates(clients.dynamodb, self.table),
+            certificates=DynamoDBCertificates(clients.dynamodb, self.table, self.audit),
             seal=KMSKeySeal(clients.kms, self.world.authority_seal_key, "world"),
             signer=Signer(),
         )
@@ -92,6 +96,11 @@ class Stage:
 
     def issued(self, **body: Any) -> dict[str, Any]:
         return self.front.enrollment.issue(self.identity, {"profileId": self.profile.id, **body}, None)
+
+    @property
+    def trail(self) -> list[IssuanceEntry]:
+        found = self.world.operator.dynamodb.scan(TableName=self.audit, ConsistentRead=True)["Items"]
+        return [read_entry(item) for item in found]
 
     def rows(self, kind: str, read: Callable[[Any], Any]) -> list[Any]:
         found = self.world.operator.dynamodb.scan(TableName=self.table, ConsistentRead=True)["Items"]
@@ -182,6 +191,13 @@ def settled(stage: Stage, scenario: Scenario) -> None:
     certificates = {one.id: one for one in stage.certificates}
     assert len(certificates) == (2 if stage.old else 1)
     new = certificates[said["certificateId"]]
+    entries = stage.trail
+    issued = [(one.certificate, one.serial_number, one.request) for one in entries if one.result == "issued"]
+    assert sorted(issued) == sorted((one.id, one.serial_number, one.request) for one in certificates.values())
+    assert {one.result for one in entries} <= {"issued", "pending", "refused"}
+    assert [one.id for one in stage.front.ports.certificates.search(Criteria(stage.world.clock()), 100).records] == [
+        one.id for one in sorted(certificates.values(), key=lambda one: (one.not_after, one.id))
+    ]
     ledger = stage.setting.ledger
     der = {
         x509.load_pem_x509_certificate(one.certificate.encode()).public_bytes(Encoding.DER)
@@ -267,5 +283,7 @@ def test_interrupted_failure_is_completed(world: World) -> None:
         with pytest.raises(Refusal, match="no"):
             SCENARIOS[2].ask(stage, stage.front)
         stage.setting.signer.trouble.clear()
+        failed = [one for one in stage.trail if one.result == "failed"]
+        assert [(one.action, one.reason) for one in failed] == [("renew", "no")]
         again = replace(SCENARIOS[2], ask=renew("other"))
         assert again.ask(stage, stage.front)["certificate"]["certificateId"]

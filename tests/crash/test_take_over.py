@@ -22,6 +22,7 @@ from evercert.aws.seal_policies import seal_policy
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue
 from evercert.aws.tags import STACK_TAG
+from evercert.cli.retained_keys import SEAL_KEYS
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
@@ -64,8 +65,9 @@ def successor(world: World, **tables: str) -> Deployment:
     physical |= {key: kms.create_key()["KeyMetadata"]["Arn"] for key in OWN_KEYS}
     new = Deployment(parameters, stack=NEW, stack_id=STACK_ID, physical=physical)
     live.deployed(new)
-    for key, role in (("SealKey", "IssuerRole"), ("AuthoritySealKey", "AuthorityRole")):  # evercert take-over
-        policy = json.dumps(seal_policy(new.arn(role), STACK))
+    for parameter, roles in SEAL_KEYS.items():  # evercert take-over
+        key = parameter.removeprefix("Restored")
+        policy = json.dumps(seal_policy([new.arn(role) for role in roles], STACK))
         kms.put_key_policy(KeyId=old.arn(key), PolicyName="default", Policy=policy)
     return new
 
@@ -183,6 +185,7 @@ def test_new_stack_continues_the_authority(
         "Configuration": "AuthorityConfigurationTable",
         "Authority": "AuthorityTable",
         "Ledger": "AuthorityLedgerTable",
+        "Audit": "AuthorityAuditTable",
     }
     tables = {f"Restored{name}Table": world.authority_table(resource) for name, resource in places.items()}
     bucket = world.authority_bucket()

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import botocore.session
+from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 Answer = Callable[[dict[str, Any]], Any]
@@ -18,7 +19,10 @@ Answer = Callable[[dict[str, Any]], Any]
 
 @dataclass
 class Service:
-    """One service; operations without an answer, and calls that its model does not allow, are refused."""
+    """One service; operations without an answer, and calls that its model does not allow, are refused.
+
+    An answer may raise ClientError.
+    """
 
     name: str
     answers: Mapping[str, Answer]
@@ -38,7 +42,12 @@ class Service:
             self.refused.append(report.generate_report())
             return 400, {"__type": "ValidationException", "message": report.generate_report()}
         self.calls.append((operation, parameters))
-        return 200, self.answers[operation](parameters)
+        try:
+            return 200, self.answers[operation](parameters)
+        except ClientError as error:
+            found = error.response
+            body = {"__type": found["Error"]["Code"], "message": found["Error"].get("Message", "")}
+            return found["ResponseMetadata"]["HTTPStatusCode"], body
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.kms import KMSSeal
+from evercert.aws.private_ca import PrivateCAClient, PrivateCAClients
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
 from evercert.contracts.ports import Ports
@@ -189,17 +190,22 @@ class World:
         self.operator = Clients(session=self._session(running))  # outside the process under test
         self._template = load_template()["Resources"]
         self._http_clients: list[HTTPClient] = []
+        self.private_ca: Callable[[str], PrivateCAClient] | None = None
         self._seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
         self.authority_seal_key = self.operator.kms.create_key()["KeyMetadata"]["Arn"]
         self.fresh()
 
+    @classmethod
+    def _session(cls, running: Emulator) -> boto3.Session:
+        return cls._session_at(running.url)
+
     @staticmethod
-    def _session(running: Emulator) -> boto3.Session:
+    def _session_at(url: str) -> boto3.Session:
         session = boto3.Session(
             CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], region_name=REGION
         )
         create = session.client
-        session.client = lambda service, **more: create(service, endpoint_url=running.url, **more)  # type: ignore[method-assign]
+        session.client = lambda service, **more: create(service, endpoint_url=url, **more)  # type: ignore[method-assign]
         return session
 
     def context(self) -> IssuerContext:
@@ -208,7 +214,16 @@ class World:
             self.switch, Hosts.of(""), self.deadline, self.clock, self._sleep, local=True, attempt_limit=ATTEMPT_LIMIT
         )
         self._http_clients.append(http)
-        return IssuerContext(http, Credentials(self.clients), self.clients.session, self.clock)
+        return IssuerContext(
+            http, Credentials(self.clients), self.clients.session, self.clock, private_ca=self.private_ca
+        )
+
+    def use_private_ca(self, url: str | None) -> None:
+        """Use a server of AWS Private CA; its calls count as all others of the process."""
+        session = self._session_at(url or "")
+        self.switch.hook(session)
+        clients = Clients(self.deadline, session)
+        self.private_ca = PrivateCAClients(clients).of if url else None
 
     def _sleep(self, span: timedelta) -> None:
         self.clock.advance(seconds=span.total_seconds())

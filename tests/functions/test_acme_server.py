@@ -53,6 +53,7 @@ def authority(
     values = {
         "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
         "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
+        "AUDIT_TABLE": world.authority_table("AuthorityAuditTable"),
         "AUTHORITY_BUCKET": world.authority_bucket(),
         "AUTHORITY_SEAL_KEY": world.authority_seal_key,
         "SIGNER_FUNCTION": "signer",

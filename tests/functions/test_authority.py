@@ -6,7 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +16,7 @@ from cryptography import x509
 from evercert.authority.ca.public_paths import certificate_path, crl_path
 from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.aws.authority.issuance_trail_reader import IssuanceTrailReader
 from evercert.errors import Misconfigured
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
@@ -25,8 +26,9 @@ from tests.functions.conftest import event
 from tests.tools.local_stack import ROOT
 
 NEEDED = (
-    "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUTHORITY_BUCKET", "AUTHORITY_SEAL_KEY",
-    "SIGNER_FUNCTION", "AUTHORITY_ADDRESS", "STS_REGIONS", "VALIDATION_QUEUE",
+    "STACK_NAME", "AUTHORITY_CONFIGURATION", "AUTHORITY_TABLE", "AUDIT_TABLE", "AUTHORITY_BUCKET",
+    "AUTHORITY_SEAL_KEY", "SIGNER_FUNCTION", "AUTHORITY_ADDRESS", "STS_REGIONS", "VALIDATION_QUEUE",
+    "QUEUE_URL",
 )  # fmt: skip
 
 
@@ -37,6 +39,7 @@ def setting(world: World, environment: dict[str, str], monkeypatch: pytest.Monke
     values = {
         "AUTHORITY_CONFIGURATION": world.authority_table("AuthorityConfigurationTable"),
         "AUTHORITY_TABLE": world.authority_table("AuthorityTable"),
+        "AUDIT_TABLE": world.authority_table("AuthorityAuditTable"),
         "AUTHORITY_BUCKET": world.authority_bucket(),
         "AUTHORITY_SEAL_KEY": world.authority_seal_key,
         "SIGNER_FUNCTION": "signer",
@@ -94,10 +97,17 @@ def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setti
     assert told["latestRenewalCertificateId"] == renewed["certificateId"]
     listed = call(front, context, "GET", f"{MANAGER}/certificate-profiles/{profile.id}/certificates", token=token)[1]
     assert listed["totalCount"] == 2
+    found = call(front, context, "POST", f"{CERTIFICATES}/search", {"name": "*.example.com"}, token)[1]["certificates"]
+    assert {one["id"] for one in found} == {issued["certificateId"], renewed["certificateId"]}
+    assert call(front, context, "POST", f"{target}/renew", {}, token)[0] == 400  # refused, and recorded
     assert call(front, context, "POST", f"{target}/revoke", {"revocationReason": "SUPERSEDED"}, token)[0] == 200
     status, der = call(front, context, "GET", f"{MANAGER}/crl/{told['caId']}/der")
     (entry,) = x509.load_der_x509_crl(base64.b64decode(der))
     assert f"{entry.serial_number:040x}" == issued["serialNumber"]
+    trail = IssuanceTrailReader(world.operator.dynamodb, os.environ["AUDIT_TABLE"])
+    now = datetime.now(UTC)
+    answers = [(one.action, one.result) for one in trail.entries(now - timedelta(minutes=5), now)]
+    assert answers == [("revoke", "revoked"), ("renew", "refused"), ("renew", "issued"), ("issue", "issued")]
     assert bucket(world)[crl_path(told["caId"])[1:]] == base64.b64decode(der)
     assert sorted(front.handler({"task": "crl"}, context)["published"]) == ["EC-issuing", "RSA-issuing"]
     paths = {crl_path(ca.id) for ca in setting.cas.values() if ca.kind == "issuing"}

@@ -22,8 +22,10 @@ from tests.fuzz.readers import (
     documents,
     items,
     logins,
+    management,
     requests,
     texts,
+    token_logins,
 )
 
 OF_PKI = [*certificates.READERS, *requests.READERS]  # they get a third of all inputs
@@ -35,8 +37,10 @@ READERS: list[Reader] = [
     *authority_items.READERS,
     *answers.READERS,
     *logins.READERS,
+    *token_logins.READERS,
     *api.READERS,
     *command.READERS,
+    *management.READERS,
     *aws.READERS,
     *acme.READERS,
     *acme_issuer.READERS,

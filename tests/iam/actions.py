@@ -26,7 +26,7 @@ def needs(call: Record, where: Where, facts: Facts) -> list[Need]:
     if (service, operation) in NO_PERMISSION:
         return []
     describe = {
-        "dynamodb": dynamodb, "sqs": _sqs, "sns": _sns, "kms": _kms, "secretsmanager": _secrets, "acm": _acm,
+        "dynamodb": dynamodb, "sqs": _sqs, "sns": _sns, "kms": _kms, "secretsmanager": _secrets, "acm": _acm, "acm-pca": _acm_pca,
         "ssm": _ssm, "sts": _sts, "lambda": _lambda, "s3": _s3, "cloudformation": _cloudformation,
         "iam": _iam, "route53": _route53,
         "scheduler": _scheduler, "cloudwatch": _cloudwatch, "resourcegroupstaggingapi": _tagging,
@@ -133,6 +133,11 @@ def _acm(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Ne
     yield Need(f"acm:{operation}", arn, context)
     if operation == "ImportCertificate" and params.get("Tags"):
         yield Need("acm:AddTagsToCertificate", arn, context)
+
+
+def _acm_pca(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
+    template = {"acm-pca:TemplateArn": params["TemplateArn"]} if "TemplateArn" in params else {}
+    yield Need(f"acm-pca:{operation}", params["CertificateAuthorityArn"], template)
 
 
 def _ssm(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:

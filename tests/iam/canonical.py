@@ -19,6 +19,7 @@ NAMES = [
     (re.compile(r"(secret:)(?!evercert/).*"), r"\1NAME-AbCdEf"),
     (re.compile(r"(hostedzone/).*"), r"\1NAME"),
     (re.compile(r"(change/)[^*].*"), r"\1ID"),
+    (re.compile(r"(certificate-authority/).*"), r"\1ID"),
 ]
 UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MONTH = re.compile(r"^m\d{4}_\d\d$")  # attributes that count the issuances of a month

@@ -20,7 +20,7 @@ from tests.iam.policies import Statement, statements
 
 ROLES = {
     "checker": "CheckerRole", "issuer": "IssuerRole", "responder": "ResponderRole", "signer": "SignerRole",
-    "authority": "AuthorityRole", "validator": "ValidatorRole",
+    "authority": "AuthorityRole", "administration": "AdministrationRole", "renewal": "RenewalRole", "validator": "ValidatorRole",
 }  # fmt: skip
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized"}
 MISSING = {"ResourceNotFoundException", "NotFoundException"}

@@ -12,6 +12,7 @@ RULES = [
     ("aws/dynamodb/spec_store", "operator"), ("aws/dynamodb/record_index", "operator"),
     ("aws/dynamodb/issuer_store", "operator"),
     ("aws/credential_writer", "operator"), ("aws/authority/configuration_writer", "operator"),
+    ("aws/authority/issuance_trail_reader", "operator"), ("aws/authority/inventory_index", "operator"),
     ("aws/authority/key_creation", "operator"), ("aws/authority/signing_ledger_reader", "operator"),
     ("scheduling/checker", "checker"), ("scheduling/sweeper", "checker"),
     ("issuance/", "issuer"), ("destinations/", "issuer"), ("operations/diagnosis", "issuer"), ("operations/accounts", "issuer"), ("issuers/", "issuer"),
@@ -19,11 +20,16 @@ RULES = [
     ("authority/infisical_api/", "authority"), ("aws/authority/private_key_seal", "authority"),
     ("functions/validator/", "validator"), ("authority/validation/", "validator"), ("authority/acme/", "authority"),
 ]  # fmt: skip
+RENEWAL = (
+    "functions/renewal/", "authority/registration/auto_renewal", "aws/authority/renewal_announcer",
+    "authority/registration/approval_notices", "aws/authority/approval_announcer",
+)  # fmt: skip
+ADMINISTRATION = ("functions/administration/", "authority/administration/")
 # Adapters that a test calls directly; their other callers are above.
 ADAPTERS = [
     ("aws/dynamodb/due_index", "checker"), ("aws/dynamodb/sweep", "checker"), ("aws/dynamodb/", "issuer"),
     ("aws/authority/signing_ledger", "signer"), ("aws/authority/kms_keys", "signer"), ("aws/authority/", "authority"),
-    ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/route53", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
+    ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/route53", "issuer"), ("aws/private_ca", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
 ]  # fmt: skip
 
 
@@ -34,6 +40,12 @@ def principal(files: Sequence[str], operation: str = "") -> str:
         return "operator"
     if operation == "GetItem" and "aws/dynamodb/http_answers.py" in files:  # the issuer only writes them
         return "responder"
+    if files and files[0] == "aws/authority/external_ceilings.py":  # the issuer function only reads them
+        return "issuer" if operation == "BatchGetItem" else "operator"
+    if any(file.startswith(ADMINISTRATION) for file in files):  # it shares adapters with operators and the front
+        return "administration"
+    if any(file.startswith(RENEWAL) for file in files):  # it shares use cases with the front
+        return "renewal"
     for rules in (RULES, ADAPTERS):
         for file in files:
             for start, who in rules:

@@ -7,19 +7,24 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from evercert.authority.contracts.approval_terms import ApprovalTerms
+from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.tags import STACK_TAG, TEMPORARY_TAG
+from evercert.pki.keys import PrivateKey
 from tests.contract.cli.authority.test_external_certificate import ExternalCA, pem
 from tests.iam import people, recorder
 from tests.iam.facts import Record
 from tests.iam.processes import CallLog
 from tests.samples.agent_documents import CLIENT_ID, entry, outputs
 from tests.samples.agent_documents import document as agent_document
+from tests.samples.authority import requested
 from tests.stack.conftest import Stack, written
 from tests.stack.test_authority import NAME
 from tests.tools.json_schemas import registry as json_schemas
@@ -197,6 +202,34 @@ def of_external_ca(run: People) -> None:
     csr = x509.load_pem_x509_csr(run.run("authority", "ca", "csr", "outside").encode())
     file.write_text(pem(external.signed(csr.subject, csr.public_key(), 0), external.root))
     run.run("authority", "ca", "import", "outside", str(file))
+    run.run("authority", "ca", "replace", "outside", "--yes")  # waits for the external CA
+    run.run("authority", "ca", "delete", "outside-2", "--yes")
+
+
+def of_external_issuers(run: People) -> None:
+    """Open an issuer to profiles, and close it again."""
+    dynamodb, table = run.stack.client("dynamodb"), run.stack.outputs["IssuersTable"]
+    definition = {"type": "acme", "directory": "https://acme.invalid/directory", "solvers": [{"type": "http-01"}]}
+    key = {"pk": {"S": "issuer#outside"}}
+    text = {"schema": {"N": "1"}, "definition": {"S": json.dumps(definition)}}
+    dynamodb.put_item(TableName=table, Item={**key, **text})
+    run.run("authority", "external", "set", "outside", "--dns", "*.example.com", "--yes")
+    run.run("authority", "external", "list")
+    run.run("authority", "external", "remove", "outside")
+    dynamodb.delete_item(TableName=table, Key=key)
+
+
+def of_requests(run: People) -> None:
+    """Reject a request that waits for approval; an approval comes too late."""
+    profile = run.json("authority", "show", PROFILE)["id"]
+    terms = ApprovalTerms(1, datetime.now(UTC).replace(microsecond=0) + timedelta(days=1), movable=True)
+    changes = {"status": "pending_approval", "profile": profile, "approval": terms, "origin": "acme"}
+    request = requested(csr=PrivateKey.generate("EC_prime256v1").sign_proof(), **changes)
+    tables = run.stack.outputs["AuthorityTable"], run.stack.outputs["AuthorityAudit"]
+    DynamoDBCertificates(run.stack.client("dynamodb"), *tables).open(request, None)
+    run.run("authority", "request", "list")
+    run.run("authority", "request", "reject", request.id, "--reason", "test")
+    run.run("authority", "request", "approve", request.id, codes=(2,))
 
 
 def of_authority(run: People, role: str) -> str:
@@ -218,6 +251,12 @@ def of_authority(run: People, role: str) -> str:
         run.run("authority", *command.split())
     for command in ("renew root --yes", "crl", "disable issuing-ec --yes", "enable issuing-ec"):
         run.run("authority", "ca", *command.split())
+    run.run("authority", "ca", "replace", "issuing-ec", "--dry-run")
+    run.run("authority", "ca", "replace", "issuing-ec", "--yes")
+    run.run("authority", "ca", "delete", "issuing-ec", "--yes", codes=(2,))  # its certificates may be valid
+    run.run("authority", "ca", "enable", "issuing-ec")
+    run.run("authority", "apply", DOCUMENT)  # moves the profile back
+    run.run("authority", "init", "--issuing", "limited=EC_prime256v1", "--permit-dns", "example.com", "--yes")
     identity = ("authority", "identity")
     run.run(*identity, "create", "web", "--universal", "--profile", PROFILE)
     run.run(*identity, "show", "web")
@@ -227,6 +266,14 @@ def of_authority(run: People, role: str) -> str:
     run.run(*identity, "create", "host", "--aws-role", role, "--profile", PROFILE)
     run.run(*identity, "roles", "host", "--aws-role", role)
     run.run(*identity, "delete", "host", "--yes")
+    run.run("authority", "project", "create", "every-command")
+    run.run("authority", "project", "list")
+    run.run("authority", "changes")
+    run.run("authority", "issuances")
+    run.run("authority", "certificates", "--name", "*.example.com")
+    run.run("authority", "certificates", "--reindex")
+    of_external_issuers(run)
+    of_requests(run)
     made = run.json("authority", "eab", "create", "--profile", PROFILE, "--expires", "7d", "--names", "*.example.com")
     run.run("authority", "eab", "list")
     run.run("authority", "acme", "status")

@@ -85,7 +85,7 @@ def thief(stack: Stack) -> Iterator[Thief]:
         table = stack.resource("AuthorityTable")
         orders, certificates = (
             DynamoDBAcmeOrders(role("dynamodb"), table),
-            DynamoDBCertificates(role("dynamodb"), table),
+            DynamoDBCertificates(role("dynamodb"), table, stack.outputs["AuthorityAudit"]),
         )
         order = orders.of_id(id_of(party.issued.order))
         assert order is not None and order.request is not None

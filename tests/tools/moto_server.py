@@ -14,8 +14,8 @@ from tests.tools.local_stack import ACCOUNT, ROOT, Emulator, NotRunning, free_po
 
 LAUNCHER = ROOT / "tests" / "tools" / "moto_launcher.py"
 ENVIRONMENT = ROOT / ".venv" / "moto"
-# Arguments of pytest: the contract suites of DynamoDB, Secrets Manager, SQS, SNS and KMS, on moto. It neither verifies
-# signatures nor trusts roles, so the suites of STS, of sessions and of other accounts are not among them; nor is ACM: its
+# Arguments of pytest: the contract suites of DynamoDB, Secrets Manager, SQS, SNS, KMS and AWS Private CA, on moto. It
+# neither verifies signatures nor trusts roles, so the suites of STS, of sessions and of other accounts are not among them; nor is ACM: its
 # samples have fixed dates, and moto refuses expired certificates, as AWS does.
 ON_MOTO = [
     "--aws",

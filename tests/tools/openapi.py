@@ -13,17 +13,22 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from evercert.authority.administration.routes import ROUTES as MANAGEMENT
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS
 from evercert.authority.infisical_api.conditional_requests import NOT_MODIFIED
 from evercert.authority.infisical_api.dispatcher import FORM
 from evercert.authority.infisical_api.endpoint import Route
+from evercert.authority.infisical_api.inventory_search import CertificateSearchModel
 from evercert.authority.infisical_api.openapi import PATH
+from evercert.authority.infisical_api.renewal_settings import RenewalConfig
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.authority.infisical_api.search import SearchModel
 from evercert.authority.requests.bodies import IssueModel, RenewModel
+from tests.tools import openapi_management
 from tests.tools.openapi_schemas import ANSWERS, BINARY, FREE, NUMBER, TEXT, fields
 
 _RENAMED = {"_Entry": "MetadataEntry", "_Pair": "MetadataPair", "AttributesBody": "Attributes"}
+_OPTIONAL_BODIES = ("Renew", "UniversalAuthFields", "ClientSecretFields")
 _TTL = "A number and a unit: s, m (minutes), h, d, w or y, such as 90d"
 _TEXTS = {"text/plain": TEXT}
 _ERRORS = {
@@ -39,7 +44,7 @@ _ERRORS = {
 }
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
+def document(routes: Iterable[Route[Any]]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document; the function fills in the server address."""
     paths: dict[str, Any] = {}
     for route in routes:
@@ -61,7 +66,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-def statuses(route: Route) -> tuple[int, ...]:
+def statuses(route: Route[Any]) -> tuple[int, ...]:
     """Return every status code of the route."""
     found = {500, 503}
     if route.answer is not None or route.kind != "application/json":
@@ -70,18 +75,20 @@ def statuses(route: Route) -> tuple[int, ...]:
         found.add(304)
     if route.login:
         found |= {401, 403, 404}
-    if route.method == "POST":
+    if route.has_body:
         found |= {400, 401, 404, 413, 422}
+    if route.method == "DELETE":
+        found.add(400)
     if "{" in route.template:
         found.add(404)
-    if "{method}" in route.template:
-        found.add(501)
+    if "{method}" in route.template or "{type}" in route.template:
+        found |= {403, 501}
     if route.query:
         found.add(422)
     return tuple(sorted(found))
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route[Any]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status in statuses(route):
         if status == NOT_MODIFIED:
@@ -99,12 +106,12 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body:
         found["requestBody"] = {
             "content": _json(f"#/components/schemas/{route.body}") | (_form(route.body) if route.form else {}),
-            "required": route.body != "Renew",
+            "required": route.body not in _OPTIONAL_BODIES,
         }
     return found
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
+def _parameters(route: Route[Any]) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)\}", route.template)
     found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
     for name in route.query:
@@ -113,7 +120,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "in": "query",
-                "required": name == "projectId" and "{slug}" not in route.template,
+                "required": name == "projectId" and route in ROUTES and "{slug}" not in route.template,
                 "schema": schema,
             }
         )
@@ -133,7 +140,14 @@ def _form(body: str) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, model in (("Issue", IssueModel), ("Renew", RenewModel), ("Search", SearchModel)):
+    models = {
+        "Issue": IssueModel,
+        "Renew": RenewModel,
+        "Search": SearchModel,
+        "CertificateSearch": CertificateSearchModel,
+        "RenewalConfig": RenewalConfig,
+    }
+    for name, model in models.items():
         schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
         found |= schema.pop("$defs", {})
         found[name] = schema
@@ -146,13 +160,18 @@ def _schemas() -> dict[str, Any]:
             iamRequestBody=TEXT,
             iamRequestHeaders=TEXT,
         ),
+        fields(identityId=TEXT, jwt=TEXT),
     ]
+    found |= openapi_management.bodies()
     return {
         **{_RENAMED.get(name, name): _cleaned(schema) for name, schema in found.items()},
         **ANSWERS,
+        **openapi_management.ANSWERS,
         "Document": FREE,
+        "FlatRequest": FREE,
         "Login": {"anyOf": methods},
         "AccessToken": fields(accessToken=TEXT),
+        "Decision": fields(("reason",), reason=TEXT),
         "Revoke": fields(revocationReason={"enum": list(LEAF_REASONS)}),
     }
 
@@ -180,7 +199,7 @@ def _cleaned(schema: Any) -> Any:
 
 def text() -> str:
     """Return the content of openapi.json."""
-    return json.dumps(document(ROUTES), indent=1) + "\n"
+    return json.dumps(document((*ROUTES, *MANAGEMENT)), indent=1) + "\n"
 
 
 def main() -> None:

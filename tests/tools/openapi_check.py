@@ -19,7 +19,7 @@ TYPES: dict[str, Any] = {
 }
 
 
-def schema_errors(route: Route, status: int, value: Any) -> list[str]:
+def schema_errors(route: Route[Any], status: int, value: Any) -> list[str]:
     """Return every place where a JSON response differs from the schema of its route."""
     described = DOCUMENT["paths"][route.template][route.method.lower()]["responses"].get(str(status))
     if described is None:

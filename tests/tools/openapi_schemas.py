@@ -12,7 +12,10 @@ NUMBER: Schema = {"type": "integer"}
 BOOLEAN: Schema = {"type": "boolean"}
 FREE: Schema = {"type": "object"}
 BINARY: Schema = {"type": "string", "format": "binary"}
-REQUEST_STATUS: Schema = {"type": "string", "enum": ["pending", "issued", "failed"]}
+REQUEST_STATUS: Schema = {
+    "type": "string",
+    "enum": ["pending_approval", "pending", "pending_validation", "issued", "failed", "rejected"],
+}
 _SUBJECT = ("commonName", "organization", "organizationalUnit", "country", "state", "locality")
 
 
@@ -76,6 +79,8 @@ _CERTIFICATE = {
     "friendlyName": TEXT,
     "renewedByCertificateId": or_null(ID),
     "hasPrivateKey": BOOLEAN,
+    "renewBeforeDays": or_null(NUMBER),
+    "renewalError": or_null(TEXT),
     "metadata": _METADATA,
     "certificateRequestId": ID,
     "profileId": ID,
@@ -105,13 +110,37 @@ _PROFILE = {
     "slug": TEXT,
     "projectId": ID,
     "description": or_null(TEXT),
-    "enrollmentType": {"const": "api"},
-    "issuerType": {"type": "string", "enum": ["ca", "self-signed"]},
+    "enrollmentType": {"type": "string", "enum": ["api", "acme"]},
+    "issuerType": {"type": "string", "enum": ["ca", "self-signed", "external"]},
+    "issuer": TEXT,
     "caId": or_null(ID),
-    "apiConfig": fields(autoRenew=BOOLEAN),
+    "caIds": array(ID),
+    "certificatePolicyId": ID,
+    "certificateTemplateId": ID,
+    "apiConfigId": or_null(ID),
+    "apiConfig": or_null(reference("ApiConfig")),
+    "acmeConfigId": or_null(ID),
+    "acmeConfig": or_null(reference("AcmeConfig")),
+    "estConfigId": {"type": "null"},
     "externalConfigs": {"type": "null"},
     "defaults": or_null(FREE),
+    "approvalConfig": fields(requiredApprovals=NUMBER, deadlineHours=NUMBER, renewals=BOOLEAN),
 }
+_CA = {
+    "type": {"type": "string", "enum": ["root", "intermediate"]},
+    "friendlyName": TEXT,
+    "keyAlgorithm": TEXT,
+    "parentCaId": or_null(ID),
+}
+_CA_CERTIFIED = {
+    **dict.fromkeys(("commonName", "organization", "ou", "country", "province", "locality", "dn"), TEXT),
+    "notBefore": TIMESTAMP,
+    "notAfter": TIMESTAMP,
+    "maxPathLength": NUMBER,
+    "serialNumber": TEXT,
+    "activeCaCertId": TEXT,
+}
+_CA_CERTIFICATE = {"certificate": TEXT, "certificateChain": TEXT, "serialNumber": TEXT, "certId": TEXT}
 ANSWERS: dict[str, Schema] = {
     "GivenToken": fields(accessToken=TEXT, expiresIn=NUMBER, accessTokenMaxTTL=NUMBER, tokenType={"const": "Bearer"}),
     "Status": fields(
@@ -124,7 +153,7 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Message": fields(message=TEXT),
     "Project": fields(id=ID, slug=TEXT, name=TEXT, type=TEXT),
-    "Profile": fields(**_PROFILE),
+    "Profile": fields(("approvalConfig", "issuer"), **_PROFILE),
     "ProfileFound": fields(certificateProfile=reference("Profile")),
     "Profiles": fields(certificateProfiles=array(reference("Profile")), totalCount=NUMBER),
     "ApplicationFound": fields(application=fields(id=ID, name=TEXT, projectId=ID)),
@@ -132,6 +161,16 @@ ANSWERS: dict[str, Schema] = {
     "Attached": fields(profiles=array(fields(applicationId=ID, profileId=ID, profileSlug=TEXT))),
     "Certificate": fields(("revokedAt", "revocationReason", "latestRenewalCertificateId", *_NAMES), **_CERTIFICATE),
     "CertificateFound": fields(certificate=reference("Certificate")),
+    "CertificatesFound": fields(
+        certificates=array(
+            fields(
+                (*_NAMES, "revokedAt", "revocationReason", "latestRenewalCertificateId"),
+                **_CERTIFICATE,
+                requestedBy=TEXT,
+            )
+        ),
+        nextCursor={**or_null(TEXT), "description": "For the next page, which may be the last one and empty"},
+    ),
     "Certificates": fields(certificates=array(reference("Certificate")), totalCount=NUMBER),
     "Issued": fields(
         ("message",),
@@ -145,6 +184,37 @@ ANSWERS: dict[str, Schema] = {
         "description": "While the request is pending, only its id is set: poll the request",
     },
     "Bundle": fields(certificate=TEXT, certificateChain=or_null(TEXT), privateKey=or_null(TEXT), serialNumber=TEXT),
+    "FlatCertificate": fields(("privateKey",), **_PARTS, privateKey=TEXT, certificateRequestId=ID),
+    "Order": fields(
+        orderId=ID,
+        status={"const": "valid"},
+        subjectAlternativeNames=array(fields(type=TEXT, value=TEXT, status=TEXT)),
+        authorizations=array(FREE),
+        finalize=TEXT,
+        certificate=TEXT,
+    ),
+    "RenewalConfigured": fields(("renewBeforeDays",), message=TEXT, renewBeforeDays=NUMBER),
+    "LatestBundle": fields(
+        certificateId=ID,
+        certificate=TEXT,
+        certificateChain=or_null(TEXT),
+        privateKey=or_null(TEXT),
+        serialNumber=TEXT,
+    ),
+    "Cas": fields(certificateAuthorities=reference("InternalCas")),
+    "InternalCas": array(reference("Ca")),
+    "Ca": fields(
+        id=ID,
+        name=TEXT,
+        type={"const": "internal"},
+        status={"type": "string", "enum": ["active", "disabled", "pending-certificate"]},
+        projectId=or_null(TEXT),
+        enableDirectIssuance=BOOLEAN,
+        configuration=fields(tuple(_CA_CERTIFIED), **_CA, **_CA_CERTIFIED),
+    ),
+    "CaCertificate": fields(**_CA_CERTIFICATE),
+    "CaCertificates": array(fields(**_CA_CERTIFICATE, version=NUMBER)),
+    "CaCrls": array(fields(id=ID, crl=TEXT)),
     "Request": fields(
         ("message",),
         message=TEXT,
@@ -163,6 +233,7 @@ ANSWERS: dict[str, Schema] = {
         updatedAt=TIMESTAMP,
     ),
     "Requests": fields(certificateRequests=array(fields(**_ROW)), totalCount=NUMBER),
+    "Decided": fields(certificateRequestId=ID, status=REQUEST_STATUS, message=or_null(TEXT)),
     "Cancelled": fields(status=REQUEST_STATUS, cancelled=BOOLEAN, errorMessage=or_null(TEXT)),
     "Revoked": fields(message=TEXT, serialNumber=TEXT, revokedAt=TIMESTAMP, certificateId=ID, crlPublished=BOOLEAN),
     "Error": fields(

@@ -31,6 +31,7 @@ PARAMETERS = {
     "DestinationRoles": "arn:aws:iam::111122223333:role/NAME",
     "HostedZones": "NAME",
     "SolverRoles": "arn:aws:iam::111122223333:role/NAME",
+    "PrivateCaArns": "arn:aws:acm-pca:eu-central-1:000000000000:certificate-authority/ID",
     "SecretKeys": "arn:aws:kms:eu-central-1:000000000000:key/SECRETS",
     "AccountKeys": "arn:aws:kms:eu-central-1:000000000000:key/ACCOUNT",
 }

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 import yaml
 
+from evercert.authority.administration.routes import ROUTES as MANAGEMENT
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.cli.app import app
 from tests.tools.json_schemas import registry as json_schemas
@@ -136,9 +137,12 @@ def json_output() -> str:
 
 
 def http_api() -> str:
-    """Return the page of the HTTP API with its table of routes."""
-    rows = "".join(f"| `{one.method}` | `{one.template}` | {_cell(one.summary)} |\n" for one in ROUTES)
-    table = f"| method | path | |\n| --- | --- | --- |\n{rows}"
+    """Return the page of the HTTP API with its tables of routes."""
+    tables = []
+    for title, routes in (("Certificates", ROUTES), ("Management", MANAGEMENT)):
+        rows = "".join(f"| `{one.method}` | `{one.template}` | {_cell(one.summary)} |\n" for one in routes)
+        tables.append(f"## {title}\n\n| method | path | |\n| --- | --- | --- |\n{rows}")
+    table = "\n".join(tables)
     page = (REFERENCE / "http-api.md").read_text()
     head, _, rest = page.partition(ROUTES_BEGIN)
     return f"{head}{ROUTES_BEGIN}\n{table}\n{ROUTES_END}{rest.partition(ROUTES_END)[2]}"

@@ -68,6 +68,7 @@ RESTORED = {
     "AuthorityConfigurationTable": "RestoredConfigurationTable",
     "AuthorityTable": "RestoredAuthorityTable",
     "AuthorityLedgerTable": "RestoredLedgerTable",
+    "AuthorityAuditTable": "RestoredAuditTable",
 }
 
 

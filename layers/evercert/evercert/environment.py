@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from evercert.errors import Misconfigured
 
+LOCAL_ISSUERS = "EVERCERT_LOCAL_ISSUERS"  # "1" allows issuers on loopback, for development
+
 
 @dataclass(frozen=True)
 class Variables:

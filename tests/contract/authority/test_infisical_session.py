@@ -15,10 +15,12 @@ from botocore.credentials import ReadOnlyCredentials
 
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.identity import AWSLogin, ClientSecret, Identity, UniversalLogin
+from evercert.authority.configuration.token_logins import KubernetesLogin
 from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
 from evercert.authority.logins.login import LoginService
 from evercert.authority.logins.sts_request import Rules
+from evercert.authority.logins.token_auth import TokenAuth
 from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.deadline import Deadline
 from evercert.errors import LoginRefused, Unavailable
@@ -29,11 +31,12 @@ from evercert.issuers.infisical.session import Session
 from evercert.origins import Hosts
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.sts import ARN, KEY, REGION, SECRET, SESSION, FakeSts
+from tests.doubles.authority.token_issuers import HOST, TokenIssuers
 from tests.doubles.fakes import HandClock
 from tests.doubles.infisical.http_server import Answer, Dropped, Serving
 from tests.doubles.infisical.sts import Sts
 
-KINDS = ("aws-iam", "universal-auth")
+KINDS = ("aws-iam", "universal-auth", "kubernetes")
 ROLE = "arn:aws:iam::123456789012:role/evercert-issuer"
 
 
@@ -44,6 +47,17 @@ class Universal:
         return Proof("/v1/auth/universal-auth/login", {"clientId": "client", "clientSecret": "canary"})
 
 
+class Cluster:
+    """The login of a service account, whose token the cluster refreshes."""
+
+    def __init__(self, issuers: TokenIssuers) -> None:
+        self.issuers = issuers
+
+    def proof(self, _address: str) -> Proof:
+        body = {"identityId": "one", "jwt": self.issuers.cluster.token()}
+        return Proof("/v1/auth/kubernetes-auth/login", body)
+
+
 class Bench:
     """An authority with one identity, and sessions for each login method."""
 
@@ -51,6 +65,7 @@ class Bench:
         self.clock = HandClock(datetime.now(UTC))  # botocore signs with the current time
         self.http = HTTPClient(Hosts([]), Deadline(self.clock), self.clock, lambda _: None, local=True)
         self.tokens, self.heard = FakeTokens(), list[str]()
+        self.issuers = TokenIssuers(self.clock)
         self.lose = 0  # number of login responses to drop
         strict = Sts(clock=self.clock)
         strict.add(KEY, SECRET, session_token=SESSION, arn=ARN)
@@ -61,6 +76,7 @@ class Bench:
         universal = UniversalLogin.model_validate({"client-id": "client"}).model_copy(update={"secrets": (secret,)})
         self.one: Identity | None = Identity(
             id="one", name="one", aws=AWSLogin(principals=(ROLE,)), universal=universal,
+            kubernetes=KubernetesLogin(host=HOST, namespaces=("default",)),
             **{"token-ttl": timedelta(seconds=60), "token-max-ttl": timedelta(seconds=150)},
         )  # fmt: skip
         self.serving = Serving(self.answer)
@@ -73,7 +89,9 @@ class Bench:
         self.access = AccessTokens(self.tokens, known, self.clock)
         rules = Rules.of([REGION], address)
         aws = AWSAuth(known, self.tokens, self.sts, rules, self.clock)
-        self.logging_in = LoginService(self.access, UniversalAuth(known, self.tokens, self.clock), aws)
+        token = TokenAuth(known, self.issuers, self.clock)
+        universal = UniversalAuth(known, self.tokens, self.clock)
+        self.logging_in = LoginService(self.access, universal, aws, lambda: token)
 
     def answer(self, _method: str, target: str, headers: HTTPMessage, body: bytes) -> Answer:
         self.heard.append(target.removeprefix("/api/v1/"))
@@ -100,7 +118,8 @@ class Bench:
         credentials = SimpleNamespace(get_frozen_credentials=lambda: ReadOnlyCredentials(KEY, SECRET, SESSION))
         context: Any = SimpleNamespace(aws=SimpleNamespace(region_name=REGION, get_credentials=lambda: credentials))
         settings = AWSIAM.Settings.model_validate({"identity-id": "one"})
-        login = AWSIAM(settings, context) if kind == "aws-iam" else Universal()
+        login: Any = AWSIAM(settings, context) if kind == "aws-iam" else Universal()
+        login = Cluster(self.issuers) if kind == "kubernetes" else login
         return Session(self.http.server(self.address), login, self.clock)
 
     @property

@@ -16,6 +16,7 @@ from evercert.aws.clients import Clients
 from evercert.aws.credential_reader import Credentials
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.kms import KMSSeal
+from evercert.aws.private_ca import PrivateCA, PrivateCAClients
 from evercert.aws.session import Session
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue
@@ -104,6 +105,9 @@ SERVICES = {
     "acm": Service(
         lambda clients: ACM(ACM.Settings(), "web", DestinationContext(STACK_ID, clients)).inspect(Delivery()),
         "json", "ThrottlingException",
+    ),
+    "acm-pca": Service(
+        lambda clients: PrivateCA(PrivateCAClients(clients).of(HOME), "arn:ca").describe(), "json", "ThrottlingException"
     ),
     "sqs": Service(
         lambda clients: SQSQueue(clients.sqs, "https://sqs/q").send([Nudge("web")]), "query in json", "RequestThrottled",

@@ -21,6 +21,7 @@ from tests.doubles.acme import AcmeBench
 from tests.doubles.acme_server import AcmeServer
 from tests.doubles.enrollment import Enrollment, enrolled
 from tests.doubles.fakes import START, HandClock, spec
+from tests.doubles.private_ca import PrivateCABench
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 
 EVERY = Registry("issuer", {**ISSUERS.entries, "scripted": "tests.doubles.scripted_ca:ScriptedIssuer"})
@@ -30,6 +31,7 @@ DEFINITIONS = {
 }
 
 
+BLANK = "arn:aws:acm-pca:::template/BlankEndEntityCertificate_CSRPassthrough/V1"
 # An ACME CA chooses the usages, and evercert refuses a certificate that lacks the requested ones.
 OF_THE_CA = ["its key usage lacks nonRepudiation", "its extended key usage lacks clientAuth"]
 
@@ -58,6 +60,9 @@ def enrollment() -> Iterator[Enrollment]:
 def opened(kind: str, enrollment: Enrollment, acme: AcmeBench):
     if kind == "acme":
         return acme.open(), acme.settings
+    if kind == "aws-private-ca":
+        bench = PrivateCABench()
+        return bench.open(**{"template-arn": BLANK}), bench.settings(**{"template-arn": BLANK})
     definition = DEFINITIONS.get(kind) or enrollment.definition()
     settings = EVERY.settings(definition)
     return EVERY.load(kind)(settings, enrollment.context), settings
@@ -93,6 +98,14 @@ def test_issuer_issues_matching_certificate(
     if kind == "acme" and (len(attributes.get("alt-names", ())) > 1 or "street-address" in attributes):
         with pytest.raises(Rejected, match=r"names and IP addresses only|certifies names only"):
             issuer.issue(request)
+        return
+    if kind == "aws-private-ca":
+        if algorithm == "Ed25519":
+            with pytest.raises(Rejected, match="the CA does not accept the CSR"):
+                issuer.issue(request)
+            return
+        found = PrivateCABench().finish(issuer, request).chain
+        assert mismatches(found, wanted.attributes, key.public_bytes(), profiled=True) == []
         return
     if kind == "acme":
         lacking = mismatches(acme.finish(request).chain, wanted.attributes, key.public_bytes(), profiled=True)

@@ -25,7 +25,8 @@ def test_transform_changes_no_role_of_the_template(after: Deployment) -> None:
 def test_transform_generates_roles_that_invoke_one_function(after: Deployment) -> None:
     """The schedules' roles; nothing else in the stack may invoke a function but the API and the queue."""
     generated = {role: found for role, found in after.roles.items() if role not in Deployment(PARAMETERS).roles}
-    assert set(generated) == {"CheckerFunctionTickRole", "CheckerFunctionSweepRole", "AuthorityFunctionCrlRole"}
+    schedules = ("CheckerFunctionTick", "CheckerFunctionSweep", "AuthorityFunctionCrl", "RenewalFunctionRenewals")
+    assert set(generated) == {f"{name}Role" for name in schedules}
     for role, found in generated.items():
         own = role.partition("Function")[0] + "Function"
         for function in after.of("AWS::Lambda::Function"):

@@ -7,11 +7,13 @@ import json
 import secrets
 import uuid
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from evercert.authority.acme.host_credentials import HostCredentials
 from evercert.authority.acme.server import AcmeServer
 from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server
+from evercert.authority.administration.services import AdministrationPorts, AdministrationServices
 from evercert.authority.ca.definition import CA, Ceiling
 from evercert.authority.ca.signing_orders import CrlOrder, LeafOrder
 from evercert.authority.configuration.identity import Identity
@@ -28,11 +30,13 @@ from tests.doubles.acme_storage import FakeAcmeAccounts, FakeAcmeOrders, FakeBuc
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony, ceiling
 from tests.doubles.authority.certificates import FakeCertificates
-from tests.doubles.authority.configuration import STACK, FakeConfiguration
+from tests.doubles.authority.configuration import STACK, FakeConfiguration, FakeManagedConfiguration
+from tests.doubles.authority.external import FakeExternalRequests
 from tests.doubles.authority.kms import StrictSigningKMS
 from tests.doubles.authority.ledger import MemoryLedger
 from tests.doubles.authority.public_store import FakePublicStore
 from tests.doubles.authority.sts import FakeSts
+from tests.doubles.authority.token_issuers import TokenIssuers
 from tests.doubles.fakes import HandClock
 from tests.doubles.infisical.sts import Sts
 from tests.doubles.strict_aws import StrictKMS
@@ -103,6 +107,7 @@ class Setting:
         self.ledger = MemoryLedger()
         self.seal = KMSKeySeal(StrictKMS(), "key", STACK)  # type: ignore[arg-type]
         self.sts = FakeSts(Sts())
+        self.external = FakeExternalRequests()
         self.public_store = FakePublicStore()
         keys = KMSKeys(self.kms)  # type: ignore[arg-type]
         self.signing = SigningService(self.configuration, self.ledger, keys, address, self.clock)
@@ -111,9 +116,24 @@ class Setting:
         configured = ConfiguredCredentials(self.configuration, self.mac_keys)
         self.credentials = HostCredentials(configured, self.configuration, lambda: bytes(32), self.clock)
         self.front = Services(self.ports())
+        self.administration = AdministrationServices(
+            AdministrationPorts(
+                self.configuration,
+                lambda: FakeManagedConfiguration(self.configuration),  # type: ignore[return-value]
+                self.tokens,
+                self.clock,
+                STACK,
+                self.address,
+            )
+        )
         self.acme_accounts, self.acme_orders, self.validations = FakeAcmeAccounts(), FakeAcmeOrders(), FakeValidations()
         self.buckets = FakeBuckets()
         self.acme = self._acme()
+
+    @cached_property
+    def token_issuers(self) -> TokenIssuers:
+        """The issuers of tokens, whose keys take time."""
+        return TokenIssuers(self.clock)
 
     def _acme(self) -> AcmeServer:
         ports = AcmePorts(
@@ -146,6 +166,8 @@ class Setting:
             "signer": self.signer,
             "seal": self.seal,
             "sts": self.sts,
+            "documents": lambda: self.token_issuers,
+            "external": self.external,
             "public_store": self.public_store,
             "issue_credential": self.credentials.issue,
             "clock": self.clock,

@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from evercert.authority.ca.builder import Issuer, IssuerURLs, Span, serial_number, sign_issuing_ca, sign_root
+from evercert.authority.ca.builder import CALimits, Issuer, IssuerURLs, Span, serial_number, sign_issuing_ca, sign_root
+from evercert.authority.ca.constraints import Constraints
 from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.ca.kms_key import kms_private_key, public_key_of
 from evercert.authority.ca.leaf_fields import Leaf
@@ -46,6 +47,8 @@ class Ceremony:
     ceiling: Ceiling = field(default_factory=Ceiling)
     kms: StrictSigningKMS = field(default_factory=StrictSigningKMS)
     address: str = ADDRESS
+    constraints: Constraints | None = None
+    root_limits: CALimits = field(default_factory=CALimits)
 
     def __post_init__(self) -> None:
         self.keys = KMSKeys(self.kms)  # type: ignore[arg-type]
@@ -54,11 +57,15 @@ class Ceremony:
         root_id, root_installed, own_id = (str(uuid.uuid4()) for _ in range(3))
         root_key = kms_private_key(self.keys, root_arn, public_key_of(self.keys, root_arn))
         begins = self.now - timedelta(days=1)
-        root = sign_root(root_key, name(f"{family} root"), serial_number(), Span(begins, begins + 20 * YEAR))
+        root = sign_root(
+            root_key, name(f"{family} root"), serial_number(), Span(begins, begins + 20 * YEAR), self.root_limits
+        )
         above = Issuer(root, IssuerURLs.of(self.address, root_id, root_installed), root_key)
         public_key = public_key_of(self.keys, arn)
         span = Span(begins, begins + 5 * YEAR)
-        certificate = sign_issuing_ca(public_key, name(f"{family} issuing"), serial_number(), span, above)
+        certificate = sign_issuing_ca(
+            public_key, name(f"{family} issuing"), serial_number(), span, above, constraints=self.constraints
+        )
         self.root = CA(
             id=root_id, name=f"{family}-root", kind="root", status="active", key=root_arn, algorithm=self.algorithm,
             installed=(Installed(id=root_installed, certificate=pem(root)),),

@@ -12,7 +12,10 @@ from cryptography.hazmat.primitives import hashes
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
+from evercert.authority.contracts.approval_terms import DecidedStatus, Decision, DueNotice
+from evercert.authority.contracts.inventory import Criteria, InvalidSearch, Page
+from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry
+from evercert.authority.contracts.records import CertificateRecord, DueCertificate, ListedRequest, RequestRecord
 from evercert.pki.keys import public_bytes
 from evercert.timestamps import to_text
 
@@ -29,7 +32,9 @@ class FakeCertificates:
         self.lists: dict[str, tuple[int, bytes]] = {}
         self.leases: dict[str, datetime] = {}
         self.compromised_keys: set[bytes] = set()
+        self.due_notices: dict[str, datetime] = {}  # by request
         self.read = 0  # requests that a list read
+        self.trail: dict[tuple[datetime, str], IssuanceEntry] = {}
         self._lock = threading.RLock()
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
@@ -41,6 +46,7 @@ class FakeCertificates:
             if request.id in self.requests:
                 return self.requests[request.id]
             self.requests[request.id] = request
+            self._notice(request.id, request.created_at)
             if token is not None:
                 self.tokens[token] = request.id
             if request.renews is not None:
@@ -60,6 +66,8 @@ class FakeCertificates:
 
     def finish(self, request: RequestRecord, certificate: CertificateRecord) -> CertificateRecord:
         with self._lock:
+            if certificate.id not in self.certificates:
+                self.record(IssuanceEntry.issued(request, certificate))
             stored = self.certificates.setdefault(certificate.id, certificate)
             opened = self.requests[request.id]
             if opened.status != "issued":
@@ -69,35 +77,125 @@ class FakeCertificates:
             if request.renews is not None and self.claims.get(request.renews) == request.id:
                 old = self.certificates[request.renews]
                 if old.renewed_by is None:
-                    self.certificates[old.id] = replace(
-                        old, renewed_by=certificate.id, updated_at=certificate.updated_at
-                    )
+                    ended = {"due_at": None, "renewal_error": None, "updated_at": certificate.updated_at}
+                    self.certificates[old.id] = replace(old, renewed_by=certificate.id, **ended)
             return stored
 
     def fail(self, request: RequestRecord, error: str) -> None:
         with self._lock:
             opened = self.requests[request.id]
-            if opened.status != "pending":
+            if opened.status != request.status:
                 return
+            self.record(IssuanceEntry.failed(request, error))
             self.requests[request.id] = replace(opened, status="failed", error=error, updated_at=request.updated_at)
+            self._notice(request.id, request.updated_at)
             if request.renews is not None and self.claims.get(request.renews) == request.id:
                 del self.claims[request.renews]
+
+    def _notice(self, request_id: str, at: datetime) -> None:
+        if self.requests[request_id].approval is not None:
+            self.due_notices[request_id] = at
+
+    def decide(
+        self, seen: RequestRecord, decision: Decision, status: DecidedStatus, error: str | None
+    ) -> RequestRecord | None:
+        with self._lock:
+            stored = self.requests[seen.id]
+            if stored.status != "pending_approval" or stored.decisions != seen.decisions:
+                return None
+            approved_at = decision.at if status == "pending" else None
+            changes = {"status": status, "error": error, "updated_at": decision.at, "approved_at": approved_at}
+            changed = replace(stored, decisions=(*stored.decisions, decision), **changes)
+            self.requests[seen.id] = changed
+            if status == "rejected" and self.claims.get(seen.renews or "") == seen.id:
+                del self.claims[seen.renews or ""]
+            if status != "pending_approval":
+                self._notice(seen.id, decision.at)
+            return changed
+
+    def notices(self, now: datetime, limit: int) -> Sequence[DueNotice]:
+        return [one for one in self.waiting(limit) if one.due_at <= to_text(now)]
+
+    def waiting(self, limit: int) -> Sequence[DueNotice]:
+        found = [DueNotice(name, to_text(at)) for name, at in self.due_notices.items()]
+        return sorted(found, key=lambda one: (one.due_at, one.request))[:limit]
+
+    def settle_notice(self, notice: DueNotice, following: datetime | None) -> bool:
+        with self._lock:
+            if to_text(self.due_notices.get(notice.request, datetime.max)) != notice.due_at:
+                return False
+            if following is None:
+                del self.due_notices[notice.request]
+            else:
+                self.due_notices[notice.request] = following
+            return True
 
     def certificate(self, name: str) -> CertificateRecord | None:
         return self.certificates.get(name) or next(
             (one for one in list(self.certificates.values()) if fingerprint(one) == name), None
         )
 
-    def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
+    def revoke(self, certificate_id: str, at: datetime, reason: str, by: Actor) -> CertificateRecord | None:
         with self._lock:
             found = self.certificates.get(certificate_id)
             if found is not None and reason == "KEY_COMPROMISE":
                 self.compromised_keys.add(_public_key(found))
             if found is None or found.revoked_at is not None:
                 return None
-            revoked = replace(found, revoked_at=at, reason=reason, updated_at=at)
+            revoked = replace(found, revoked_at=at, reason=reason, updated_at=at, due_at=None)
             self.certificates[certificate_id] = revoked
+            self.record(IssuanceEntry.revoked(found, at, reason, by))
             return revoked
+
+    def record(self, entry: IssuanceEntry) -> None:
+        self.trail.setdefault((entry.at, entry.id), entry)
+
+    def search(self, criteria: Criteria, limit: int, cursor: str | None = None) -> Page:
+        """Return a page by expiry; the cursor has the criteria and the last place."""
+        self._check(criteria)
+        mark = str(replace(criteria, now=datetime.min))
+        if cursor is not None and not cursor.startswith(f"{mark}\n"):
+            raise InvalidSearch("the cursor belongs to another search: repeat the search without a cursor")
+        places = {f"{to_text(one.not_after)}#{one.id}": one for one in list(self.certificates.values())}
+        after = "" if cursor is None else cursor.removeprefix(f"{mark}\n")
+        found = [
+            place
+            for place in sorted(places)
+            if place > after
+            and criteria.matches(places[place])
+            and criteria.fingerprint in (None, fingerprint(places[place]))
+        ]
+        page = [places[place] for place in found[:limit]]
+        return Page(page, f"{mark}\n{found[limit - 1]}" if len(found) > limit else None)
+
+    @staticmethod
+    def _check(criteria: Criteria) -> None:
+        if criteria.zone is not None and "." not in criteria.zone:
+            raise InvalidSearch(f"name *.{criteria.zone} is too wide: write at least 2 labels after *.")
+
+    def set_renewal(
+        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime
+    ) -> CertificateRecord | None:
+        with self._lock:
+            found = self.certificates.get(certificate_id)
+            if found is None or (due_at and (certificate_id in self.claims or found.revoked_at is not None)):
+                return None
+            changes = {"renew_before_days": days, "due_at": due_at, "renewal_error": None, "updated_at": at}
+            self.certificates[certificate_id] = replace(found, **changes)
+            return self.certificates[certificate_id]
+
+    def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
+        due = [one for one in list(self.certificates.values()) if one.due_at is not None and one.due_at <= now]
+        found = [DueCertificate(one.id, to_text(one.due_at), to_text(one.not_after)) for one in due if one.due_at]
+        return sorted(found, key=lambda one: (one.not_after, one.id))[:limit]
+
+    def record_renewal_failure(self, due: DueCertificate, until: datetime | None, error: str | None) -> bool:
+        with self._lock:
+            found = self.certificates.get(due.id)
+            if found is None or found.due_at is None or to_text(found.due_at) != due.due_at:
+                return False
+            self.certificates[due.id] = replace(found, due_at=until, renewal_error=error)
+            return True
 
     def compromised(self, public_key: bytes) -> bool:
         return public_key in self.compromised_keys

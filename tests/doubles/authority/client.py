@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from evercert.authority.administration.routes import ROUTES as MANAGEMENT
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.authority import Setting
-from tests.doubles.authority.server import CONTEXT, entry_point, event_of
+from tests.doubles.authority.server import CONTEXT, Gateway, entry_point, event_of
 from tests.tools.openapi import statuses
 from tests.tools.openapi_check import schema_errors
 
@@ -48,6 +49,7 @@ class Client:
     def __init__(self, *permissions: str, **setting: Any) -> None:
         self.setting = Setting(**setting)
         self.module = entry_point(self.setting.front)
+        self.gateway = Gateway(self.setting, self.module)
         self.profile = self.setting.profile()
         self.application = self.setting.application("shop-app", "shop", "tls-server")
         self.identity, self.secret = self.setting.identity(*permissions)
@@ -68,7 +70,7 @@ class Client:
         return response
 
     def resolve(self, event: dict[str, Any]) -> Response:
-        answer = self.module.handler(event, CONTEXT)
+        answer = self.gateway.handler(event, CONTEXT)
         text = answer.get("body", "")
         found = {**answer.get("headers", {})}
         found |= {name: values[-1] for name, values in answer.get("multiValueHeaders", {}).items()}
@@ -106,9 +108,9 @@ class Client:
         return len(stored.requests), len(stored.certificates), len(self.setting.ledger.intents)
 
 
-def route_of(method: str, path: str) -> Route | None:
+def route_of(method: str, path: str) -> Route[Any] | None:
     """Return the first matching route, as the API does."""
-    for route in ROUTES:
+    for route in (*ROUTES, *MANAGEMENT):
         if method in route.methods and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.template), path):
             return route
     return None

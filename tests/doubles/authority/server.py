@@ -9,19 +9,24 @@ import threading
 import uuid
 from collections.abc import Mapping
 from http.client import HTTPMessage
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from evercert.authority.acme.server import AcmeServer
+from evercert.authority.administration.routes import ROUTES as MANAGEMENT
+from evercert.authority.administration.services import AdministrationServices
 from evercert.authority.infisical_api.dispatcher import Api
 from evercert.authority.infisical_api.services import Services
 from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.gateway import function_of
 from tests.doubles.infisical.http_server import Answer, Dropped, Serving
 from tests.doubles.infisical.switches import Fault, Switches, fits
 from tests.tools.local_stack import ROOT
 
 FUNCTION = ROOT / "functions" / "authority" / "app.py"
+ADMINISTRATION = ROOT / "functions" / "administration" / "app.py"
 CONTEXT = SimpleNamespace(
     function_name="authority",
     memory_limit_in_mb=1769,
@@ -34,12 +39,36 @@ _LOCK = threading.Lock()  # a Lambda execution environment handles one call at a
 
 def entry_point(front: Services, acme: AcmeServer | None = None) -> ModuleType:
     """Load the function module and wire it to this front, and to this ACME server."""
-    spec = importlib.util.spec_from_file_location("authority_app", FUNCTION)
+    module = _loaded("authority_app", FUNCTION)
+    api = Api(front)
+    module._services, module._api, module._acme = lambda: front, lambda: api, lambda: acme  # type: ignore[attr-defined]
+    return module
+
+
+def administration(services: AdministrationServices) -> ModuleType:
+    """Load the administration function and wire it to these services."""
+    module = _loaded("administration_app", ADMINISTRATION)
+    api = Api(services)
+    module._api = lambda: api  # type: ignore[attr-defined]
+    return module
+
+
+class Gateway:
+    """API Gateway with both functions; each call goes to the function of its route."""
+
+    def __init__(self, setting: Setting, front: ModuleType) -> None:
+        self._functions = {"AuthorityFunction": front, "AdministrationFunction": administration(setting.administration)}
+
+    def handler(self, event: dict[str, Any], context: object) -> dict[str, Any]:
+        method, path = event["requestContext"]["http"]["method"], event["rawPath"]
+        return self._functions[function_of(method, path)].handler(event, context)  # type: ignore[no-any-return]
+
+
+def _loaded(name: str, file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    api = Api(front)
-    module._services, module._api, module._acme = lambda: front, lambda: api, lambda: acme  # type: ignore[attr-defined]
     return module
 
 
@@ -76,6 +105,7 @@ class Authority:
         self._serving = Serving(self._answer)
         self.setting = Setting(clock, self.address, **setting)
         self._module = entry_point(self.setting.front, self.setting.acme)
+        self._gateway = Gateway(self.setting, self._module)
         self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
@@ -99,7 +129,7 @@ class Authority:
         if fault and (instead := self._instead(fault)):
             return instead
         with _LOCK:
-            answer = self._module.handler(event_of(method, target, dict(headers.items()), body), CONTEXT)
+            answer = self._gateway.handler(event_of(method, target, dict(headers.items()), body), CONTEXT)
         if template.endswith("-auth/login") and answer["statusCode"] == 200:
             self.logins.append(template.split("/")[-2].removesuffix("-auth"))
         if fault and fault.kind == "drop-after":
@@ -113,7 +143,7 @@ class Authority:
 
     def _template(self, method: str, path: str) -> str:
         """Return the route template, by which faults are configured; `?` for an unknown path."""
-        for route in self._module.ROUTES:
+        for route in (*self._module.ROUTES, *MANAGEMENT):
             parts, given = route.template.split("/"), path.split("/")
             same = len(parts) == len(given) and all(
                 part.startswith("{") or part == one for part, one in zip(parts, given, strict=True)

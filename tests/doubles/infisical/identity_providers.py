@@ -152,7 +152,7 @@ class Google:
             "exp": (now + lifetime).timestamp(),
         }
         if email:
-            claims["email"] = email
+            claims |= {"email": email, "email_verified": True}
         if engine:
             claims["google"] = {"compute_engine": engine}
         self.given.append(jwt.sign(claims, key or self.keys["google-1"], kid="google-1"))

@@ -42,6 +42,8 @@ def calls() -> list[dict[str, Any]]:
         ("POST", f"{CERTIFICATES}/{one.issued()['certificateId']}/revoke", {"revocationReason": "KEY_COMPROMISE"}),
         ("GET", certificate, None),
         ("POST", f"{REQUESTS}/search", {"projectId": "x", "profileIds": [profile], "offset": 0, "limit": 10, "metadata": [{"key": "a"}]}),
+        ("POST", f"{CERTIFICATES}/search", {"name": "*.example.com", "notAfterFrom": "2026-01-15T12:00:00Z", "serialNumber": "0a:1b", "cursor": "W10"}),
+        ("POST", f"{CERTIFICATES}/search", {"commonName": "www.example.com", "fingerprint": "ab" * 32, "profileIds": [profile], "limit": 2}),
         ("POST", "/api/v1/auth/universal-auth/login", login),
         ("POST", "/api/v1/auth/token/renew", {"accessToken": "x"}),
         ("POST", "/api/v1/auth/aws-auth/login", _aws_login()),
@@ -74,8 +76,12 @@ def _aws_login() -> dict[str, Any]:
 
 
 def read_call(call: Any) -> None:
+    """Answer a call of the front."""
+    answer_call(client(), client().module.logger, call)
+
+
+def answer_call(one: Client, logger: Any, call: Any) -> None:
     """Answer a call; a 500 is an error that escaped."""
-    one = client()
     headers = {str(name): str(value) for name, value in _mapping(call.get("headers")).items()}
     headers.setdefault("authorization", f"Bearer {one.token}")
     body = call.get("body")
@@ -86,7 +92,7 @@ def read_call(call: Any) -> None:
         event = event_of(method, target, headers, raw)
     except ValueError:  # not an address: API Gateway has refused it
         return
-    with quiet(one.module.logger, logging.CRITICAL):
+    with quiet(logger, logging.CRITICAL):
         answer = one.resolve(event)
     assert answer.status != 500, answer.body
 

@@ -17,6 +17,8 @@ from evercert.authority.ca.definition import Installed
 from evercert.authority.ca.kms_key import public_key_of
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import UniversalLogin
+from evercert.authority.contracts.inventory import SERIAL_NUMBER, Criteria, plain_hexadecimal, with_name
+from evercert.authority.contracts.issuance_trail import IssuanceEntry
 from evercert.authority.contracts.records import Token
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.public_downloads import PublicDownloads
@@ -24,10 +26,18 @@ from evercert.authority.logins.lockout import Lockout
 from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.authority.registration.public_copies import PublicCopies
 from evercert.authority.signer.wire_format import decode, encode_answer, encode_crl, encode_leaf
-from evercert.aws.authority import access_tokens, certificate_items, signing_ledger, sts
+from evercert.aws.authority import (
+    access_tokens,
+    certificate_items,
+    inventory_items,
+    issuance_trail,
+    signing_ledger,
+    sts,
+)
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.aws.authority.inventory_ranges import choose_range, to_cursor
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.signing_ledger_reader import LedgerReading
@@ -57,7 +67,7 @@ def rows() -> list[Item]:
 
 def read_row(item: Item) -> None:
     """Read the item as each kind of row."""
-    store = DynamoDBCertificates(Table(item), "table")
+    store = DynamoDBCertificates(Table(item), "table", "trail")
     if "created_at" in item:  # DynamoDB guarantees the keys of the index
         store.requests_of("profile", 10)
     with suppress(*TYPED):
@@ -67,6 +77,43 @@ def read_row(item: Item) -> None:
     for read in (store.certificate, store.request, store.request_of, store.renewal_of):
         with suppress(*TYPED):
             read("a" * 64)
+
+
+def inventory() -> list[Item]:
+    """Return the entries of a certificate."""
+    return inventory_items.entries(authority.kept(authority.requested()))
+
+
+def read_entry(item: Item) -> None:
+    """Read an entry of the inventory, and the certificate that it names."""
+    store = DynamoDBCertificates(Table(item), "table", "trail")
+    for criteria in (Criteria(START), Criteria(START, zone="example.com"), Criteria(START, fragment="www")):
+        with suppress(*TYPED):
+            store.search(criteria, 10)
+
+
+def cursors() -> list[str]:
+    return [to_cursor("2026-04-15T12:00:00.000Z#x", Criteria(START)), "W10", "bnVsbA"]
+
+
+def read_cursor(text: str) -> None:
+    """Continue a search after the cursor."""
+    DynamoDBCertificates(Table({}), "table", "trail").search(Criteria(START), 10, text)
+
+
+def read_searched_name(text: str) -> None:
+    """Search a name, and write the entries of a certificate that has it as its common name."""
+    choose_range(with_name(Criteria(START), text))
+    leaf = authority.leaf(subject={"common_name": (text,)})
+    inventory_items.entries(authority.kept(authority.requested(leaf=leaf)))
+    plain_hexadecimal(text, SERIAL_NUMBER)
+
+
+def trail() -> list[Item]:
+    """Return entries of the issuance trail."""
+    request = authority.requested()
+    found = [IssuanceEntry.issued(request, authority.kept(request)), IssuanceEntry.failed(request, "the ceiling")]
+    return [dict(issuance_trail.put("table", entry)["Put"]["Item"]) for entry in found]
 
 
 def read_kept(pem: str) -> None:
@@ -103,7 +150,7 @@ def read_published(der: bytes) -> None:
 
 def read_crl(item: Item) -> None:
     """Read number and content of a list, and publish the next one."""
-    store = DynamoDBCertificates(Table(item), "table")
+    store = DynamoDBCertificates(Table(item), "table", "trail")
     store.published("ca")
     store.next_crl_number("ca")
     store.publish("ca", 2, authority.crl(2))
@@ -225,6 +272,10 @@ def read_installed(text: str) -> None:
 
 READERS = [
     Reader("authority row", rows, read_row, changed, TYPED, cost=6),
+    Reader("inventory", inventory, read_entry, changed, TYPED, cost=4),
+    Reader("cursor of a search", cursors, read_cursor, mutated_text, TYPED),
+    Reader("name in a search", lambda: ["www.example.com", "*.example.com", "*shop*", "10.0.0.7"], read_searched_name, mutated_text, TYPED, cost=4),
+    Reader("issuance trail", trail, issuance_trail.read, changed, TYPED, cost=2),
     Reader("authority token", lambda: [token()], read_token, changed, TYPED),
     Reader("authority CRL", lambda: [certificate_items.key("crl", "ca") | certificate_items.attributes({"number": 1, "published": 1, "parts": 1, "leased_until": 1}) | {"der": {"B": authority.crl(1)}}], read_crl, changed, TYPED),
     Reader("authority configuration", configured, read_configuration, changed, TYPED, cost=2),

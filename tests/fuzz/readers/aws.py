@@ -33,12 +33,14 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.aws.kms import Sealing
+from evercert.aws.private_ca import CertificateOrder, PrivateCA, PrivateCAClients
 from evercert.aws.route53 import Route53Clients
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue
 from evercert.aws.tags import CA_ID_TAG, CA_TAG, CERTIFICATE_TAG, STACK_TAG, TEMPORARY_TAG, Owner
 from evercert.cli import adoption, connection, owner_tags
 from evercert.cli.authority import crls
+from evercert.cli.authority.requests import caller
 from evercert.cli.doctor import certificate_checks, function_checks, owner_checks, stack_checks, subscription_checks
 from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
@@ -69,6 +71,7 @@ ACCOUNT, REGION, STACK = "123456789012", "eu-central-1", "evercert"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/1"
 ARN = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/a"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:evercert/certificates/web-AbCdEf"
+CA = f"arn:aws:acm-pca:{REGION}:{ACCOUNT}:certificate-authority/a"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:topic"
 KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/a"
 ADDRESS = "https://app.infisical.com"
@@ -183,6 +186,10 @@ def assumed_role() -> Iterator[Run]:
     )
 
 
+def operator() -> Iterator[Run]:
+    yield lambda: caller(prepared()[1])
+
+
 def route53() -> Iterator[Run]:
     def solver() -> Route53:
         clients = Route53Clients(prepared()[1], STACK_ID)
@@ -195,6 +202,29 @@ def route53() -> Iterator[Run]:
     yield lambda: solver().check(NAME)
 
 
+def private_ca() -> Iterator[Run]:
+    ca = PrivateCA(PrivateCAClients(prepared()[1]).of(REGION), CA)
+    order = CertificateOrder("csr", "token", "arn:aws:acm-pca:::template/a/V1", "SHA256WITHRSA", START, START)
+    yield ca.describe
+    yield lambda: ca.issue(order)
+    yield lambda: ca.certificate(f"{CA}/certificate/1")
+    yield lambda: ca.revoke(7)
+
+
+CONFIGURED = {"KeyAlgorithm": "RSA_2048", "SigningAlgorithm": "SHA256WITHRSA", "Subject": {"CommonName": "x"}}
+DESCRIBED = {
+    "Status": "ACTIVE",
+    "NotAfter": START,
+    "UsageMode": "GENERAL_PURPOSE",
+    "CertificateAuthorityConfiguration": CONFIGURED,
+}
+PRIVATE_CA: dict[str, Any] = {
+    "acm-pca:DescribeCertificateAuthority": {"CertificateAuthority": DESCRIBED},
+    "acm-pca:IssueCertificate": {"CertificateArn": f"{CA}/certificate/1"},
+    "acm-pca:GetCertificate": {"Certificate": "a", "CertificateChain": "b"},
+    "acm-pca:RevokeCertificate": {},
+}  # fmt: skip
+IN_PROGRESS = {"acm-pca:GetCertificate": {"Error": {"Code": "RequestInProgressException", "Message": "no"}}}
 NOTES = '{"change":"C1","name":"_acme-challenge.shop.example.com","zone":"Z1"}'
 RECORDS = {
     "Name": "_acme-challenge.shop.example.com.",
@@ -390,8 +420,8 @@ def tables() -> Iterator[Run]:
     yield lambda: operating.pauses(START)
     yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None, lambda: START).open("main")  # type: ignore[arg-type, return-value]
     yield lambda: DynamoDBBreakers(client, "t").read("a")
-    yield lambda: DynamoDBCertificates(client, "t").certificate("a" * 64)
-    yield lambda: DynamoDBCertificates(client, "t").requests_by_id(["a"])
+    yield lambda: DynamoDBCertificates(client, "t", "a").certificate("a" * 64)
+    yield lambda: DynamoDBCertificates(client, "t", "a").requests_by_id(["a"])
     yield lambda: ConfigurationWriter(client, "t").cas()
     yield lambda: LedgerReading(client, "t").certificates()
 
@@ -428,7 +458,9 @@ ANSWERS: dict[str, tuple[Callable[[], Iterator[Run]], Callable[[], list[Any]]]] 
     "secrets": (secrets_manager, lambda: [SECRETS, ABSENT, MOVED]),
     "ACM": (acm, held_by_acm),
     "an assumed role": (assumed_role, lambda: [{"sts:AssumeRole": {"Credentials": {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c", "Expiration": START}}}]),
+    "an operator": (operator, lambda: [{"sts:GetCallerIdentity": {"Arn": f"arn:aws:iam::{ACCOUNT}:user/x"}}]),
     "Route 53": (route53, lambda: [ZONES, ZONES | NO_CHANGE]),
+    "AWS Private CA": (private_ca, lambda: [PRIVATE_CA, PRIVATE_CA | IN_PROGRESS]),
     "queues and topics": (messages, lambda: [MESSAGES]),
     "KMS": (keys, lambda: [KEYS]),
     "functions": (functions, lambda: [INVOKED]),

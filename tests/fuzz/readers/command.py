@@ -21,7 +21,7 @@ from evercert.acme.caa import Applicant
 from evercert.aws.dynamodb import items
 from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import arguments, event_stream, show, stack_version
-from evercert.cli.authority import by_serial, ceilings, logins
+from evercert.cli.authority import by_serial, ceilings, inventory, logins
 from evercert.cli.authority.arguments import parse_issuing
 from evercert.cli.console import Terminal
 from evercert.cli.doctor.certificate_checks import parse_diagnosis
@@ -196,18 +196,19 @@ def read_version(text: str) -> None:
 def read_argument(text: str) -> None:
     """Read an argument in every way."""
     assert unquoted(*shlex.split(quoted(text))) == text
-    profiles = SimpleNamespace(profiles=setting().configuration.profiles)
+    profiles = SimpleNamespace(profiles=setting().configuration.profiles, projects=lambda: {"id": "shop"})
     reads: list[Any] = [
         lambda: arguments.name(text),
         lambda: arguments.stored_name(text),
         lambda: arguments.span(text),
         lambda: arguments.labels([text]),
         lambda: arguments.future(text, "--until", START),
+        lambda: inventory._moment(text, "--expires-before", START),
         lambda: parse_issuing([text]),
         lambda: logins.universal_login(logins.create_secret(text, 1)[1], logins.parse_lockout(3, text, text)),
         lambda: logins.parse_principals([text]),
         lambda: logins.parse_grants(profiles, [text], [text]),
-        *(lambda option=option: ceilings._parse({option: [text]}) for option in ceilings._RULES),
+        *(lambda option=option: ceilings.parse_options({option: [text]}) for option in ceilings._RULES),
     ]
     for read in reads:
         with suppress(*TYPED):

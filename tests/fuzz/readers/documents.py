@@ -12,6 +12,7 @@ import yaml
 
 from evercert.authority.configuration import document as authority_document
 from evercert.cli.authority import documents as authority_documents
+from evercert.cli.authority.document_plan import Stored
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.infisical_agent import auth_values
 from evercert.cli.infisical_agent.host import Host
@@ -91,7 +92,7 @@ def read_file(data: bytes) -> None:
         except BadInput as error:
             assert all(line.startswith(file.name) for line in error.lines)
         with suppress(Unreadable, BadInput):
-            authority_documents.read([load(file.name)], setting().configuration, "evercert")  # type: ignore[arg-type]
+            authority_documents.read([load(file.name)], Stored.of(setting().configuration), "evercert")  # type: ignore[arg-type]
 
 
 def read_document(tree: Any) -> None:

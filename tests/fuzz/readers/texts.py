@@ -17,6 +17,7 @@ from evercert.aws.route53 import unquoted
 from evercert.documents.lifecycle import RenewBefore
 from evercert.http_client.retry import Retry, retry_after
 from evercert.http_client.trust import check
+from evercert.issuers.aws_private_ca.progress import Progress
 from evercert.origins import Hosts, Origin, forbidden, path_of
 from evercert.pki import common_name, der, distinguished_names, identifiers, uris
 from evercert.pki.certificate import Chain
@@ -173,6 +174,7 @@ READERS = [
     _text("Retry-After", partial(retry_after, now=START), "120", "Thu, 15 Jan 2026 12:00:00 GMT", "Thursday, 15-Jan-26 12:00:00 GMT"),
     _text("TXT value", unquoted, '"a" "b"', '"\\303\\274\\""', "a"),
     _text("notes of the solver route53", _read, '{"change":"C1","name":"_acme-challenge.example.com","zone":"Z1"}'),
+    _text("progress at AWS Private CA", Progress.parse, '{"certificate":"arn:aws:acm-pca:a:1:b/c","polls":3}'),
     _text("conditional request", read_if_modified, "Thu, 15 Jan 2026 12:00:00 GMT", '"abc", W/"def"', "bytes=0-1"),
     Reader("retry settings", lambda: [Retry().model_dump(mode="json", by_alias=True)], Retry.model_validate, changed_tree),
     Reader("CA bundle", lambda: [pem_of(chain()[0].certificate.public_bytes(Encoding.DER)).encode()], lambda data: check(data.decode("latin-1"), Origin.of("https://a.example"))),

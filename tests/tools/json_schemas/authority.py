@@ -20,7 +20,7 @@ CA = record(
     name=TEXT,
     id=TEXT,
     kind=one_of("root", "issuing"),
-    status=one_of("pending", "active", "disabled"),
+    status=one_of("pending", "active", "disabled", "retired"),
     algorithm=TEXT,
     key=TEXT,
     parent=optional(TEXT),
@@ -28,6 +28,10 @@ CA = record(
         record(id=TEXT, subject=TEXT, issuer=TEXT, serial_number=TEXT, not_before=TIME, not_after=TIME, sha256=TEXT)
     ),
     ceiling=optional(DOCUMENT),
+    constraints=optional(DOCUMENT),
+    path_length=optional(COUNT),
+    replaced_by=optional(TEXT),
+    retired_at=optional(TIME),
 )
 CREDENTIAL = record(
     ("hmac_key", "directory"),
@@ -45,17 +49,93 @@ CREDENTIAL = record(
 SWITCHED = record(name=TEXT, status=TEXT, changed=FLAG)
 FAILURES = mapping(record(count=COUNT, latest=TEXT))
 
+_REQUEST = record(
+    id=TEXT,
+    status=one_of("pending_approval", "pending", "issued", "failed", "rejected"),
+    common_name=TEXT,
+    names=array(TEXT),
+    profile=TEXT,
+    requester=TEXT,
+    created_at=TIME,
+    until=optional(TIME),
+    needed=COUNT,
+    approved=COUNT,
+    decisions=array(record(by=TEXT, at=TIME, approved=FLAG, reason=TEXT)),
+)
 SCHEMAS: dict[str, Schema] = {
     "authority init": array(CA),
     "authority ca list": array(CA),
     "authority ca show": CA,
     "authority ca import": CA,
     "authority ca renew": CA,
+    "authority ca replace": record(
+        name=TEXT,
+        replacement=TEXT,
+        steps=array(record(verb=one_of("create", "certify", "move", "retire"), what=TEXT, name=TEXT)),
+        written=FLAG,
+        next=array(TEXT),
+    ),
+    "authority ca delete": record(deleted=TEXT, key=TEXT),
     "authority ca crl": record(name=TEXT, next_update=optional(TIME), revoked=COUNT),
     "authority ca enable": SWITCHED,
     "authority ca disable": SWITCHED,
     "authority ceiling": DOCUMENT,
     "authority apply": record(steps=array(record(verb=TEXT, what=TEXT, name=TEXT)), written=FLAG),
+    "authority changes": array(
+        record(
+            id=TEXT,
+            at=TIME,
+            identity=record(id=TEXT, name=TEXT),
+            action=one_of("create", "change", "delete"),
+            kind=TEXT,
+            object=record(id=TEXT, name=TEXT),
+            before=optional(DOCUMENT),
+            after=optional(DOCUMENT),
+        )
+    ),
+    "authority external set": record(issuer=TEXT, ceiling=DOCUMENT, changed=FLAG),
+    "authority external list": array(record(issuer=TEXT, ceiling=DOCUMENT)),
+    "authority external remove": record(issuer=TEXT, changed=FLAG),
+    "authority request list": array(_REQUEST),
+    "authority request approve": _REQUEST,
+    "authority request reject": _REQUEST,
+    "authority issuances": array(
+        record(
+            id=TEXT,
+            at=TIME,
+            identity=record(id=TEXT, name=optional(TEXT)),
+            origin=one_of("api", "acme", "automatic", "command"),
+            action=one_of("issue", "renew", "revoke"),
+            answer=one_of("issued", "pending", "failed", "refused", "revoked"),
+            reason=TEXT,
+            profile=record(id=TEXT, name=optional(TEXT)),
+            application=optional(TEXT),
+            names=array(TEXT),
+            names_left_out=COUNT,
+            request=optional(TEXT),
+            certificate=optional(TEXT),
+            serial_number=optional(TEXT),
+        )
+    ),
+    "authority certificates": array(
+        record(
+            id=TEXT,
+            status=one_of("active", "expired", "revoked"),
+            names=array(TEXT),
+            serial_number=TEXT,
+            not_before=TIME,
+            not_after=TIME,
+            profile=record(id=TEXT, name=optional(TEXT)),
+            identity=record(id=TEXT, name=optional(TEXT)),
+            application=optional(TEXT),
+            request=TEXT,
+            revoked_at=optional(TIME),
+            reason=optional(TEXT),
+            renewed_by=optional(TEXT),
+        )
+    ),
+    "authority project create": record(id=TEXT, project=TEXT, created=FLAG),
+    "authority project list": array(record(project=TEXT, id=TEXT)),
     "authority profiles": array(DOCUMENT),
     "authority show": DOCUMENT,
     "authority status": record(

@@ -82,7 +82,7 @@ def test_wait_ends_at_once_for_a_paused_certificate(target: PauseTarget, command
     bench.want(spec())
     bench.table.pause(target, Pause(None, "freeze"), NOW)
     start = time.monotonic()
-    ((_, result, good),) = wait_for(bench.table, ["web"], timedelta(minutes=10), Console(file=io.StringIO()))
+    ((_, result, good),) = wait_for(bench.table, ["web"], timedelta(seconds=20), Console(file=io.StringIO()))
     assert result == f"written; {target} is paused (freeze): nothing is issued until `{command}`"
     assert not good and time.monotonic() - start < 5
 

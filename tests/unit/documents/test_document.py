@@ -266,7 +266,7 @@ def test_document_names_the_expected_type(path, value, wanted):
         (
             ("issuers", "development", "type"),
             "vault",
-            "there is no issuer type 'vault' (known: acme, infisical, self-signed)",
+            "there is no issuer type 'vault' (known: acme, aws-private-ca, infisical, self-signed)",
         ),
     ],
     ids=["destination", "issuer", "unlike all others"],

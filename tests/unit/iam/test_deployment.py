@@ -52,10 +52,8 @@ def test_intrinsics_refuse_unknown_functions() -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_deployment_resolves_every_policy(name: str) -> None:
     found = Deployment(SETS[name])
-    assert (
-        set(found.roles) == {f"{one}Role" for one in ("Checker", "Issuer", "Signer", "Authority", "Validator")}
-        or name == "defaults"
-    )
+    functions = ("Checker", "Issuer", "Signer", "Authority", "Administration", "Renewal", "Validator")
+    assert set(found.roles) == {f"{one}Role" for one in functions} or name == "defaults"
     assert all(found.roles.values())
     assert set(found.key_policies) == {found.arn(key) for key in found.of("AWS::KMS::Key")}
     assert "{" not in str([*found.roles.values(), *found.key_policies.values()]).replace("${", "")

@@ -21,7 +21,10 @@ def explained(*but: str) -> list[dict[str, Any]]:
     """Return an explanation of every permission, except those of one action of the signer."""
     every = {action for _, action, _ in granted(DEPLOYMENT)}
     others = {"role": "*", "action": sorted(every - set(but))}
-    roles = [{"role": f"{role}Role", "action": list(but)} for role in ("Checker", "Issuer", "Authority")]
+    roles = [
+        {"role": f"{role}Role", "action": list(but)}
+        for role in ("Checker", "Issuer", "Authority", "Administration", "Renewal")
+    ]
     return [others, *roles] if but else [others]
 
 

@@ -174,7 +174,10 @@ def test_trim_keeps_what_functions_load_of_powertools(build):
     assert not [name for name in loaded if name.startswith(tuple(f"{path}." for path in unread))]
 
 
-@pytest.mark.parametrize("service", ["acm", "dynamodb", "kms", "lambda", "secretsmanager", "sns", "sqs", "sts"])
+@pytest.mark.parametrize(
+    "service",
+    ["acm", "acm-pca", "dynamodb", "kms", "lambda", "route53", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"],
+)
 def test_services_include_every_called_service(build, service):
     assert service in build.SERVICES
 

@@ -124,6 +124,7 @@ def test_asynchronous_runs_have_retries_that_fit_their_task() -> None:
     assert config == {
         "CheckerFunction": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300},
         "AuthorityFunction": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600},
+        "RenewalFunction": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300},
     }
 
 

@@ -22,14 +22,23 @@ def schedules() -> dict[str, dict[str, object]]:
     }
 
 
-ROLES = ("CheckerRole", "IssuerRole", "ResponderRole", "SignerRole", "AuthorityRole", "ValidatorRole")
+ROLES = (
+    "CheckerRole",
+    "IssuerRole",
+    "ResponderRole",
+    "SignerRole",
+    "AuthorityRole",
+    "AdministrationRole",
+    "RenewalRole",
+    "ValidatorRole",
+)
 
 
 def test_every_role_has_the_permissions_boundary() -> None:
     assert {
         name: role["Properties"]["PermissionsBoundary"] for name, role in of("AWS::IAM::Role").items()
     } == dict.fromkeys(ROLES, BOUNDARY)
-    assert len(schedules()) == 3
+    assert len(schedules()) == 4
     assert all(schedule["PermissionsBoundary"] == BOUNDARY for schedule in schedules().values())
 
 
@@ -57,7 +66,7 @@ def test_permissions_boundary_is_the_arn_of_a_policy(arn: str, valid: bool) -> N
 def test_schedules_and_api_are_named_after_the_stack() -> None:
     prefix = {"Prefix": {"If": ["HasShortName", {"Ref": "ShortName"}, {"Ref": "AWS::StackName"}]}}
     names = [schedule["Name"] for schedule in schedules().values()]
-    assert names == [{"Sub": [f"${{Prefix}}-{task}", prefix]} for task in ("tick", "sweep", "crl")]
+    assert names == [{"Sub": [f"${{Prefix}}-{task}", prefix]} for task in ("tick", "sweep", "crl", "renew")]
     assert RESOURCES["AuthorityApi"]["Properties"]["Name"] == {"Sub": ["${Prefix}-authority", prefix]}
 
 
@@ -67,6 +76,17 @@ def test_short_name_leaves_room_for_the_longest_task(length: int, valid: bool) -
     pattern = TEMPLATE["Parameters"]["ShortName"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, "n" * length)) is valid
     assert len("n" * 58 + "-sweep") == 64
+
+
+def test_administration_writes_no_ca_and_no_ceiling() -> None:
+    """A ceiling is part of its CA; ACME credentials (`eab`) and projects are the operators', too."""
+    (write,) = [one for one in allowed("AdministrationRole") if "dynamodb:DeleteItem" in actions(one)]
+    assert write["Condition"] == {
+        "ForAllValues:StringEquals": {
+            "dynamodb:LeadingKeys": ["policy", "profile", "application", "identity", "named", "client"]
+        },
+    }  # these two actions always have the key (DynamoDB: fine-grained access control)
+    assert actions(write) == ["dynamodb:PutItem", "dynamodb:DeleteItem"]
 
 
 def test_checker_moves_only_due_times_and_its_cursor() -> None:

@@ -15,7 +15,7 @@ from evercert.authority.infisical_api.routes import ROUTES
 from evercert.aws.clients import CALL_LIMIT
 from evercert.aws.tags import Owner
 from evercert.aws.timeouts import SIGNER, WAITED_FOR
-from evercert.issuance.settings import LOCAL_ISSUERS
+from evercert.environment import LOCAL_ISSUERS
 from tests.iam.deployment import Deployment
 from tests.tools.local_stack import ROOT
 from tests.tools.template import RESOURCES, RESTORED, TEMPLATE, actions, allowed, of, statements, table_arn, table_name
@@ -126,25 +126,28 @@ def test_roles_have_no_avoidable_wildcards(role: str) -> None:
                 assert statement["Resource"] != "*", action
 
 
-SEALS = {"SealKey": "IssuerRole", "AuthoritySealKey": "AuthorityRole"}
+SEALS = {"SealKey": ("IssuerRole",), "AuthoritySealKey": ("AuthorityRole", "RenewalRole")}
 DATA_STACK = {"If": ["HasRestoredStack", {"Ref": "RestoredStack"}, STACK_NAME]}
 CONTEXT = {"kms:EncryptionContext:evercert:stack": DATA_STACK}
 ROOT_USER = {"AWS": {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
 
-@pytest.mark.parametrize(("key", "role"), SEALS.items())
-def test_only_one_role_uses_a_seal_key(key: str, role: str) -> None:
-    """The account as principal leaves the permission to the role's own policy; the condition names the role."""
+@pytest.mark.parametrize(("key", "roles"), SEALS.items())
+def test_only_its_roles_use_a_seal_key(key: str, roles: tuple[str, ...]) -> None:
+    """The account as principal leaves the permission to the role's own policy; the condition names the roles."""
     administration, seal = RESOURCES[key]["Properties"]["KeyPolicy"]["Statement"]
     crypto = {"kms:Encrypt", "kms:Decrypt", "kms:*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:CreateGrant"}
     assert not crypto & set(actions(administration))
     assert seal["Principal"] == ROOT_USER
     assert seal["Action"] == ["kms:Encrypt", "kms:Decrypt"]
-    only = {"aws:PrincipalArn": {"GetAtt": f"{role}.Arn"}}
+    arns = [{"GetAtt": f"{role}.Arn"} for role in roles]
+    only = {"aws:PrincipalArn": arns[0] if len(arns) == 1 else arns}
     assert seal["Condition"] == {"StringEquals": CONTEXT, "ArnEquals": only}
-    (ours,) = [one for one in allowed(role) if one.get("Sid") == "Seal"]
-    assert (ours["Action"], ours["Condition"]) == (seal["Action"], {"StringEquals": CONTEXT})
-    for other in set(of("AWS::IAM::Role")) - set(SEALS.values()):
+    for role in roles:
+        (ours,) = [one for one in allowed(role) if one.get("Sid") == "Seal"]
+        expected = ["kms:Encrypt"] if role == "RenewalRole" else seal["Action"]
+        assert (actions(ours), ours["Condition"]) == (expected, {"StringEquals": CONTEXT})
+    for other in set(of("AWS::IAM::Role")) - {role for roles in SEALS.values() for role in roles}:
         assert "key/*" not in str(statements(other)), other
 
 
@@ -174,9 +177,11 @@ READS = {"dynamodb:GetItem", "dynamodb:Query"}
 
 
 def test_no_role_writes_what_operators_set_up_for_the_authority() -> None:
+    """But for the administration, whose writes test_administration_writes_no_ca_and_no_ceiling limits."""
     configuration = str(table_arn("AuthorityConfigurationTable"))
     for role in of("AWS::IAM::Role"):
-        assert writable(role).get(configuration, set()) <= READS, role
+        if role != "AdministrationRole":
+            assert writable(role).get(configuration, set()) <= READS, role
         others = [found for found in writable(role) if "Configuration" in found and found != configuration]
         assert not others, role
 
@@ -188,6 +193,29 @@ def test_only_the_signer_writes_to_the_ledger() -> None:
     assert put["Condition"] == {"StringEqualsIfExists": {"dynamodb:ReturnValues": "NONE"}}
     for role in set(of("AWS::IAM::Role")) - {"SignerRole"}:
         assert "Ledger" not in str(statements(role)), role
+
+
+AUDIT_WRITERS = {
+    "AdministrationRole": "day#*",
+    "AuthorityRole": "issuance#*",
+    "RenewalRole": "issuance#*",
+    "IssuerRole": "issuance#*",  # of certificates of external issuers
+}
+
+
+@pytest.mark.parametrize(("role", "keys"), AUDIT_WRITERS.items())
+def test_functions_only_append_to_their_audit_trail(role: str, keys: str) -> None:
+    """No read, update or deletion, and no entries of the other trail."""
+    table = str(table_arn("AuthorityAuditTable"))
+    assert writable(role)[table] == {"dynamodb:PutItem"}
+    (put,) = [one for one in allowed(role) if table in str(one["Resource"])]
+    assert list(actions(put)) == ["dynamodb:PutItem"]
+    assert put["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [keys]}
+
+
+def test_other_functions_cannot_access_the_audit_table() -> None:
+    for role in set(of("AWS::IAM::Role")) - AUDIT_WRITERS.keys():
+        assert "Audit" not in str(statements(role)), role
 
 
 def test_signer_accesses_only_its_two_tables() -> None:
@@ -227,7 +255,7 @@ def test_authority_role_has_no_scan_and_invokes_only_the_signer() -> None:
         assert "dynamodb:Scan" not in names, resource
     (call,) = [one for one in allowed("AuthorityRole") if "lambda:InvokeFunction" in actions(one)]
     assert call["Resource"] == {"GetAtt": "SignerFunction.Arn"}
-    for role in set(of("AWS::IAM::Role")) - {"AuthorityRole"}:
+    for role in set(of("AWS::IAM::Role")) - {"AuthorityRole", "RenewalRole"}:
         assert not any(action.startswith("lambda:") for one in statements(role) for action in actions(one)), role
 
 
@@ -252,10 +280,22 @@ def test_issuer_deletes_no_items() -> None:
 def test_authority_resources_depend_on_the_parameter() -> None:
     assert TEMPLATE["Parameters"]["Authority"]["Default"] == "no"
     for name, resource in RESOURCES.items():
-        ours = name.startswith(("Authority", "Signer", "CaEnding", "CrlStale", "RootCrlEnding", "Validat"))
+        ours = name.startswith(
+            (
+                "Administration",
+                "Authority",
+                "CaEnding",
+                "CrlStale",
+                "Manage",
+                "Renewal",
+                "RootCrlEnding",
+                "Signer",
+                "Validat",
+            )
+        )
         assert ours == (resource.get("Condition") == "HasAuthority"), name
     for name, output in TEMPLATE["Outputs"].items():
-        assert name.startswith(("Authority", "Signer")) == (output.get("Condition") == "HasAuthority"), name
+        assert name.startswith(("Authority", "Renewal", "Signer")) == (output.get("Condition") == "HasAuthority"), name
 
 
 ADDRESS = {"If": ["HasAuthorityAddress", {"Ref": "AuthorityAddress"}, {"GetAtt": "AuthorityApi.ApiEndpoint"}]}
@@ -295,10 +335,11 @@ def test_functions_and_outputs_share_the_authority_address() -> None:
 
 
 def test_downloads_and_logins_have_their_own_throttles() -> None:
+    """The routes of the management API have the throttle of all others, each its own."""
     routes = {
         name: route["Properties"]["RouteKey"]
         for name, route in of("AWS::ApiGatewayV2::Route").items()
-        if route["Properties"]["ApiId"] == {"Ref": "AuthorityApi"}
+        if route["Properties"]["Target"]["Sub"] == "integrations/${AuthorityIntegration}"
     }
     stage = RESOURCES["AuthorityStage"]
     settings = stage["Properties"]["RouteSettings"]
@@ -308,7 +349,7 @@ def test_downloads_and_logins_have_their_own_throttles() -> None:
         assert throttle["ThrottlingRateLimit"] <= 50, key
         assert throttle["ThrottlingBurstLimit"] <= 100, key
     prefixes = [key.removeprefix("ANY ").removesuffix("{proxy+}") for key in settings]
-    served = {route.template for route in ROUTES if route.template.startswith(tuple(prefixes))}
+    served = {route.template for route in ROUTES if route.template.startswith(tuple(prefixes)) and not route.login}
     assert {route.template for route in ROUTES if route.cached or "/auth/" in route.template} == served
 
 
@@ -519,9 +560,15 @@ ZONES_AND_ROLES = {
     "HostedZones": ",".join(f"Z0123456789ABCDEFGHI{number}" for number in range(5)),
     "SolverRoles": ",".join(f"arn:aws:iam::11112222333{number}:role/evercert-challenges" for number in range(3)),
 }
+AUTHORITY = "arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/12345678-1234-1234-1234-12345678901"
+PRIVATE_CAS = {"PrivateCaArns": ",".join(f"{AUTHORITY}{number}" for number in range(3))}
 
 
-@pytest.mark.parametrize(("secrets", "more"), [(20, {}), (15, ZONES_AND_ROLES)], ids=["secrets", "zones"])
+@pytest.mark.parametrize(
+    ("secrets", "more"),
+    [(20, {}), (15, ZONES_AND_ROLES), (15, PRIVATE_CAS), (10, ZONES_AND_ROLES | PRIVATE_CAS)],
+    ids=["secrets", "zones", "CAs", "all"],
+)
 def test_role_policies_stay_below_the_iam_size_limit(secrets: int, more: dict[str, str]) -> None:
     """IAM allows 10,240 characters without white space per role; docs/reference/parameters.md names the number of ARNs."""
     place = "arn:aws:secretsmanager:eu-central-1:111122223333:secret"

@@ -25,6 +25,13 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "acm:ImportCertificate": ("CertificateArn",),
     "acm:ListCertificates": ("CertificateSummaryList", "CertificateSummaryList.CertificateArn"),
     "acm:ListTagsForCertificate": ("Tags?.Key",),
+    "acm-pca:DescribeCertificateAuthority": (
+        "CertificateAuthority.Status",
+        "CertificateAuthority.CertificateAuthorityConfiguration.KeyAlgorithm",
+        "CertificateAuthority.CertificateAuthorityConfiguration.SigningAlgorithm",
+    ),
+    "acm-pca:GetCertificate": ("Certificate",),
+    "acm-pca:IssueCertificate": ("CertificateArn",),
     "cloudformation:DescribeStackResource": ("StackResourceDetail",),
     "cloudformation:DescribeStacks": (
         "Stacks.StackId",
@@ -86,6 +93,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "sqs:ReceiveMessage": ("Messages?.Body", "Messages?.ReceiptHandle"),
     "sqs:SendMessageBatch": ("Successful?.Id",),
     "ssm:GetParameter": ("Parameter",),
+    "sts:GetCallerIdentity": ("Arn",),
     "sts:AssumeRole": (
         "Credentials.AccessKeyId",
         "Credentials.SecretAccessKey",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from evercert.errors import Misconfigured
@@ -24,18 +25,20 @@ ADMINISTRATION = (
     "kms:UntagResource",
     "kms:Update*",
 )
-_ROLE = re.compile(r"arn:([a-z0-9-]+):iam::([0-9]{12}):role/.+")
+_ROLE = re.compile(r"arn:[a-z0-9-]+:iam::[0-9]{12}:role/.+")
 
 
-def seal_policy(role: str, stack: str) -> dict[str, Any]:
-    """Return the policy of a seal key that only this role may use, for data of the stack with this name."""
-    if not (match := _ROLE.fullmatch(role)):
-        raise Misconfigured(f"invalid stack output {role!r}: not the ARN of a role; deploy the stack again")
-    account = {"AWS": f"arn:{match[1]}:iam::{match[2]}:root"}
+def seal_policy(roles: Sequence[str], stack: str) -> dict[str, Any]:
+    """Return the policy of a seal key that only these roles may use, for data of the stack with this name."""
+    for role in roles:
+        if not _ROLE.fullmatch(role):
+            raise Misconfigured(f"invalid stack output {role!r}: not the ARN of a role; deploy the stack again")
+    _, partition, _, _, number, _ = roles[0].split(":", 5)
+    account = {"AWS": f"arn:{partition}:iam::{number}:root"}
     administration = {"Sid": "Administration", "Effect": "Allow", "Principal": account}
     condition = {
         "StringEquals": {"kms:EncryptionContext:evercert:stack": stack},
-        "ArnEquals": {"aws:PrincipalArn": role},
+        "ArnEquals": {"aws:PrincipalArn": roles[0] if len(roles) == 1 else list(roles)},
     }
     seal = {"Sid": "Seal", "Effect": "Allow", "Principal": account, "Action": ["kms:Encrypt", "kms:Decrypt"]}
     return {

@@ -15,6 +15,7 @@ from evercert.errors import Rejected
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
+EXTERNAL_REQUEST = "external-request"  # key of a message about a request of the authority
 LONGEST_DELAY = 900  # seconds; the maximum of SQS
 
 
@@ -49,6 +50,16 @@ def write(nudge: Nudge) -> str:
     """Return the body of a message; it contains only names and a count."""
     more = {"outcome": nudge.outcome, "repeats": nudge.repeats}
     return json.dumps({"certificate": nudge.certificate, **{key: value for key, value in more.items() if value}})
+
+
+def request_of(body: str) -> str | None:
+    """Return the id of the authority's request that a message names, or None for a nudge."""
+    try:
+        message = json_parser.parse(body)
+    except ValueError:
+        return None
+    found = message.get(EXTERNAL_REQUEST) if isinstance(message, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def read(body: str) -> Nudge:

@@ -20,7 +20,7 @@ from evercert.errors import Misconfigured
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
-SEAL_KEYS = {"RestoredSealKey": "IssuerRole", "RestoredAuthoritySealKey": "AuthorityRole"}
+SEAL_KEYS = {"RestoredSealKey": ("IssuerRole",), "RestoredAuthoritySealKey": ("AuthorityRole", "RenewalRole")}
 _ROLE = re.compile(r'"arn:[a-z0-9-]+:iam::[0-9]{12}:role/(?:[^"]*/)?([^"/]+)"')
 
 
@@ -37,9 +37,9 @@ class RetainedKey:
 def seal_keys(connection: Connection) -> list[RetainedKey]:
     """Return the restored seal keys that the stack's parameters name."""
     return [
-        RetainedKey(parameter, arn, seal_policy(connection.output(role), connection.data_name))
-        for parameter, role in SEAL_KEYS.items()
-        if (arn := connection.parameters.get(parameter)) and role in connection.outputs
+        RetainedKey(parameter, arn, seal_policy([connection.output(role) for role in roles], connection.data_name))
+        for parameter, roles in SEAL_KEYS.items()
+        if (arn := connection.parameters.get(parameter)) and connection.outputs.keys() >= set(roles)
     ]
 
 
@@ -87,7 +87,7 @@ def key_policies(connection: Connection) -> CAKeyMaking:
 
 
 def _own_roles(connection: Connection) -> set[str]:
-    roles = ("SignerRole", "AuthorityRole", "CheckerRole", "IssuerRole")
+    roles = ("SignerRole", "AuthorityRole", "RenewalRole", "CheckerRole", "IssuerRole")
     return {connection.outputs[role].rpartition("/")[2] for role in roles if role in connection.outputs}
 
 

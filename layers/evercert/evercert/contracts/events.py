@@ -24,6 +24,10 @@ EventType = Literal[
     "certificate.drifted",
     "certificate.pending",
     "spec.rejected",
+    "authority.renewal-failed",
+    "authority.approval-requested",
+    "authority.approval-granted",
+    "authority.approval-refused",
 ]
 MOST_LABELS = 20  # of a spec; a stored outcome may have been edited
 LONGEST_VALUE = 4_000  # of one line of a mail
@@ -39,6 +43,10 @@ _HEADLINES: dict[EventType, str] = {
     "certificate.drifted": "drifted",
     "certificate.pending": "waits for approval",
     "spec.rejected": "spec REJECTED",
+    "authority.renewal-failed": "automatic renewal FAILED",
+    "authority.approval-requested": "needs your approval",
+    "authority.approval-granted": "was approved",
+    "authority.approval-refused": "was NOT approved",
 }
 
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from evercert.environment import Variables
-
-LOCAL_ISSUERS = "EVERCERT_LOCAL_ISSUERS"
+from evercert.environment import LOCAL_ISSUERS, Variables
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,8 @@ class IssuerSettings:
     stack_id: str
     import_quota: int
     hosts: str  # hosts that issuers may contact, separated by commas; empty: no network issuers
+    authority_table: str  # name; empty without an authority
+    audit_table: str  # name; empty without an authority
     local_issuers: bool  # allow http and loopback, for development; no template sets it
     responder: bool  # whether the stack serves answers of http-01 challenges
     lease: timedelta  # how long a run may hold a certificate; longer than the function timeout
@@ -68,6 +68,8 @@ class IssuerSettings:
             import_quota=variables.number("ACM_IMPORT_QUOTA", 1, 999_999_999, default=5_000),
             hosts=environment.get("ISSUER_HOSTS", ""),
             local_issuers=environment.get(LOCAL_ISSUERS) == "1",
+            authority_table=environment.get("AUTHORITY_TABLE", ""),
+            audit_table=environment.get("AUDIT_TABLE", ""),
             responder=environment.get("RESPONDER") == "yes",
             lease=timedelta(seconds=variables.number("LEASE_SECONDS", 10, 900)),
         )

@@ -6,6 +6,7 @@ ISSUERS = Registry(
     "issuer",
     {
         "acme": "evercert.issuers.acme.issuer:Acme",
+        "aws-private-ca": "evercert.issuers.aws_private_ca.issuer:AWSPrivateCA",
         "infisical": "evercert.issuers.infisical.issuer:Infisical",
         "self-signed": "evercert.issuers.self_signed:SelfSigned",
     },

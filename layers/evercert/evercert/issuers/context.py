@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from evercert.acme.jws import Signer
     from evercert.aws.credential_reader import Credentials
+    from evercert.aws.private_ca import PrivateCAClient
     from evercert.aws.session import Session as AWSSession
     from evercert.contracts.accounts import AccountStore
     from evercert.contracts.order_buckets import OrderBuckets
@@ -34,9 +35,10 @@ class AcmeContext:
 
 @dataclass(frozen=True)
 class IssuerContext:
-    """Resources shared by all issuers of one process; `acme` is None outside the issuer function.
+    """Resources shared by all issuers of one process; `acme` and `private_ca` are None outside the issuer function.
 
-    `aws` signs logins by AWS IAM. `shared` holds what issuers of one type share, such as the sessions of a server.
+    `aws` signs logins by AWS IAM. `private_ca` returns the client of AWS Private CA in a region. `shared` holds what
+    issuers of one type share, such as the sessions of a server.
     """
 
     http: HTTPClient
@@ -44,4 +46,5 @@ class IssuerContext:
     aws: AWSSession | boto3.Session
     clock: Clock
     acme: AcmeContext | None = None
+    private_ca: Callable[[str], PrivateCAClient] | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -155,6 +155,24 @@ def test_orders_at_the_same_time_replace_once(world: World, table: str) -> None:
         assert sum(threads.map(place, range(8))) == 1
 
 
+def test_order_that_is_placed_meanwhile_keeps_the_certificate(
+    world: World, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slower, faster = (DynamoDBAcmeOrders(world.operator.dynamodb, table) for _ in range(2))
+    read, placed = slower._held, []
+
+    def held(renewal_id: str) -> str | None:
+        found = read(renewal_id)
+        if not placed:
+            placed.append(faster.create(order("o1", replaces=RENEWAL)))
+        return found
+
+    monkeypatch.setattr(slower, "_held", held)
+    assert not slower.create(order("o2", replaces=RENEWAL))
+    assert placed == [True]
+    assert slower.replacement_of(RENEWAL) == order("o1", replaces=RENEWAL)
+
+
 # -- nonces -----------------------------------------------------------------------------------------------------------
 def test_nonce_is_used_once(storage: Storage) -> None:
     assert storage.used.take("digest", START)

@@ -11,12 +11,13 @@ import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
 from evercert.authority.ca.signing_orders import Revoked
+from evercert.authority.contracts.issuance_trail import OPERATOR
 from evercert.aws.authority import crls
 from evercert.aws.authority.certificate_items import SINCE_EVER
-from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.errors import Misconfigured, Rejected
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.certificates import FakeCertificates, fingerprint
+from tests.doubles.authority.stored import stored_certificates
 from tests.doubles.fakes import START
 from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
@@ -31,7 +32,7 @@ def certificates(request: pytest.FixtureRequest):
     if request.param == "fake":
         return FakeCertificates()
     world: World = request.getfixturevalue("world")
-    return DynamoDBCertificates(world.operator.dynamodb, world.authority_table("AuthorityTable"))
+    return stored_certificates(world)
 
 
 def issued(certificates, **changes):
@@ -46,6 +47,60 @@ def test_request_round_trip(certificates) -> None:
     assert certificates.request_of("token") == request
     assert certificates.request("nothing") is None
     assert certificates.request_of("nothing") is None
+
+
+def test_due_certificates_are_listed_soonest_expiry_first(certificates) -> None:
+    opened = [certificates.open(requested(), None) for _ in range(12)]
+    for number, request in enumerate(opened):
+        end = START + timedelta(days=30 + (number * 5) % 12)
+        certificates.finish(request, kept(request, not_after=end, due_at=START, renew_before_days=7))
+    found = certificates.due(START, 100)
+    assert len(found) == 12 and [one.not_after for one in found] == sorted(one.not_after for one in found)
+    assert [one.id for one in certificates.due(START, 5)] == [one.id for one in found[:5]]
+    assert certificates.due(START - timedelta(seconds=1), 100) == []
+
+
+def test_renewal_is_set_and_ended(certificates) -> None:
+    _, certificate = issued(certificates)
+    found = certificates.set_renewal(certificate.id, 7, LATER, LATER)
+    assert (found.renew_before_days, found.due_at, found.updated_at) == (7, LATER, LATER)
+    assert certificates.certificate(certificate.id) == found
+    assert certificates.set_renewal(certificate.id, None, None, LATER).due_at is None
+    assert certificates.due(LATER, 10) == []
+    assert certificates.set_renewal("nothing", 7, LATER, LATER) is None
+
+
+def test_renewal_of_a_renewed_or_revoked_certificate_is_not_set(certificates) -> None:
+    _, first = issued(certificates)
+    _, second = issued(certificates)
+    certificates.open(requested(renews=first.id), None)
+    certificates.revoke(second.id, LATER, "SUPERSEDED", OPERATOR)
+    assert certificates.set_renewal(first.id, 7, LATER, LATER) is None
+    assert certificates.set_renewal(second.id, 7, LATER, LATER) is None
+
+
+def test_renewal_and_revocation_end_the_entry(certificates) -> None:
+    _, first = issued(certificates)
+    _, second = issued(certificates)
+    for one in (first, second):
+        certificates.set_renewal(one.id, 7, START, START)
+    issued(certificates, renews=first.id)
+    certificates.revoke(second.id, LATER, "SUPERSEDED", OPERATOR)
+    assert certificates.due(LATER, 10) == []
+    assert certificates.certificate(first.id).due_at is None
+
+
+def test_failed_renewal_is_postponed(certificates) -> None:
+    _, certificate = issued(certificates)
+    certificates.set_renewal(certificate.id, 7, START, START)
+    (entry,) = certificates.due(START, 10)
+    assert certificates.record_renewal_failure(entry, LATER, "no policy allows it")
+    found = certificates.certificate(certificate.id)
+    assert (found.renewal_error, found.due_at, found.renew_before_days) == ("no policy allows it", LATER, 7)
+    assert not certificates.record_renewal_failure(entry, LATER, "again")
+    (entry,) = certificates.due(LATER, 10)
+    assert certificates.record_renewal_failure(entry, None, "expired")
+    assert certificates.due(LATER, 10) == []
 
 
 def test_same_token_returns_the_same_request(certificates) -> None:
@@ -137,11 +192,11 @@ def test_failed_renewal_permits_another(certificates) -> None:
 # -- revocation ----------------------------------------------------------------------------------------------------------
 def test_certificate_is_revoked_once(certificates) -> None:
     _, found = issued(certificates)
-    revoked = certificates.revoke(found.id, LATER, "KEY_COMPROMISE")
+    revoked = certificates.revoke(found.id, LATER, "KEY_COMPROMISE", OPERATOR)
     assert revoked == replace(found, revoked_at=LATER, reason="KEY_COMPROMISE", updated_at=LATER)
     assert certificates.certificate(found.id) == revoked
-    assert certificates.revoke(found.id, LATER, "SUPERSEDED") is None
-    assert certificates.revoke(str(uuid.uuid4()), LATER, "SUPERSEDED") is None
+    assert certificates.revoke(found.id, LATER, "SUPERSEDED", OPERATOR) is None
+    assert certificates.revoke(str(uuid.uuid4()), LATER, "SUPERSEDED", OPERATOR) is None
     assert certificates.certificate(found.id) == revoked
 
 
@@ -150,10 +205,10 @@ def test_compromised_key_is_stored(certificates) -> None:
     public_key = public_bytes(load_pem_x509_certificate(found.certificate.encode()).public_key())
     other = public_bytes(private_key("EC_prime256v1", 4).public_key())
     assert not certificates.compromised(public_key)
-    certificates.revoke(found.id, LATER, "SUPERSEDED")
+    certificates.revoke(found.id, LATER, "SUPERSEDED", OPERATOR)
     assert not certificates.compromised(public_key)
     for _ in range(2):  # reported late, and reported twice
-        assert certificates.revoke(found.id, LATER, "KEY_COMPROMISE") is None
+        assert certificates.revoke(found.id, LATER, "KEY_COMPROMISE", OPERATOR) is None
         assert (certificates.compromised(public_key), certificates.compromised(other)) == (True, False)
     assert certificates.certificate(found.id).reason == "SUPERSEDED"
 
@@ -161,9 +216,9 @@ def test_compromised_key_is_stored(certificates) -> None:
 def test_crl_lists_revoked_certificates_until_long_after_expiry(certificates) -> None:
     _, found = issued(certificates)
     issued(certificates)
-    certificates.revoke(found.id, LATER, "KEY_COMPROMISE")
+    certificates.revoke(found.id, LATER, "KEY_COMPROMISE", OPERATOR)
     _, unsaid = issued(certificates)
-    certificates.revoke(unsaid.id, LATER, "UNSPECIFIED")
+    certificates.revoke(unsaid.id, LATER, "UNSPECIFIED", OPERATOR)
     listed = set(certificates.revoked(CA, START))
     assert listed == {
         Revoked(int(found.serial_number, 16), LATER, "keyCompromise"),
@@ -175,7 +230,7 @@ def test_crl_lists_revoked_certificates_until_long_after_expiry(certificates) ->
 
 def test_self_signed_certificate_is_revoked_without_a_crl(certificates) -> None:
     _, found = issued(certificates, ca="")
-    assert certificates.revoke(found.id, LATER, "SUPERSEDED").revoked_at == LATER
+    assert certificates.revoke(found.id, LATER, "SUPERSEDED", OPERATOR).revoked_at == LATER
     assert list(certificates.revoked(CA, START)) == []
 
 
@@ -225,7 +280,7 @@ def table(world: World) -> str:
 
 
 def test_spoiled_crl_item_stops_no_publication(world: World, table: str) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     key = {"pk": {"S": f"crl#{CA}"}, "sk": {"S": "crl"}}
     values = [{"N": "9.99E+125"}, {"S": "soon"}, {"B": b"x"}, {"NULL": True}, {"SS": ["a"]}, {"M": {}}, {"N": "-1"}]
     for count, value in enumerate(values):
@@ -242,7 +297,7 @@ def test_spoiled_crl_item_stops_no_publication(world: World, table: str) -> None
 
 
 def test_unparsable_item_is_reported(world: World, table: str) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     request, found = issued(certificates)
     for kind, name, read in [
         ("request", request.id, certificates.request),
@@ -260,7 +315,7 @@ def test_unparsable_item_is_reported(world: World, table: str) -> None:
 
 
 def test_item_of_a_newer_evercert_is_left_unchanged(world: World, table: str) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     request, found = issued(certificates)
     for kind, name, read in [
         ("request", request.id, certificates.request),
@@ -278,18 +333,19 @@ def test_item_of_a_newer_evercert_is_left_unchanged(world: World, table: str) ->
 
 
 def test_long_expired_items_have_a_time_to_live(world: World, table: str) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     request = certificates.open(requested(), "token")
     certificates.finish(request, kept(request))
     found = world.operator.dynamodb.scan(TableName=table)["Items"]
-    assert {item["sk"]["S"] for item in found} == {"request", "idempotency", "certificate", "fingerprint"}
+    kinds = {item["pk"]["S"].partition("#")[0] for item in found}
+    assert kinds == {"request", "idempotency", "certificate", "fingerprint", "inventory"}
     wanted = int((request.leaf.not_after + timedelta(days=400)).timestamp())
     assert {item["expires_at"]["N"] for item in found} == {str(wanted)}
 
 
 def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, monkeypatch) -> None:
     monkeypatch.setattr(crls, "PART", 200)
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     for number in (1, 2):
         certificates.publish(CA, number, crl(number, entries=20))
         with ReadMeter(world.operator.dynamodb) as meter:
@@ -308,11 +364,11 @@ def test_crl_larger_than_an_item_is_stored_in_parts(world: World, table: str, mo
         key = {"pk": part["pk"], "sk": part["sk"]}
         world.operator.dynamodb.delete_item(TableName=table, Key={**key, "pk": {"S": f"crl-part#{CA}#2#0"}})
     with pytest.raises(Misconfigured, match="is incomplete; publish a new one"):
-        DynamoDBCertificates(world.operator.dynamodb, table).published(CA)  # without the list in memory
+        stored_certificates(world, table).published(CA)  # without the list in memory
 
 
 def test_missing_table_is_misconfigured(world: World) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, "nowhere")
+    certificates = stored_certificates(world, "nowhere")
     with pytest.raises(Misconfigured, match="cannot open request"):
         certificates.open(requested(), None)
     with pytest.raises(Misconfigured, match="cannot read certificate x"):
@@ -336,7 +392,7 @@ def spoil(world: World, table: str, kind: str, name: str, attribute: str, value:
 @pytest.mark.parametrize("value", SPOILED, ids=lambda value: next(iter(value)))
 @pytest.mark.parametrize("attribute", ["number", "published", "parts", "leased_until"])
 def test_spoiled_crl_is_replaced(world: World, table: str, attribute: str, value: dict) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     certificates.publish(CA, certificates.next_crl_number(CA, at_least=100), crl(100))
     spoil(world, table, "crl", CA, attribute, value)
     assert certificates.lease_crl(CA, START, START + timedelta(seconds=20))
@@ -348,7 +404,7 @@ def test_spoiled_crl_is_replaced(world: World, table: str, attribute: str, value
 
 @pytest.mark.parametrize("attribute", ["published", "parts"])
 def test_spoiled_crl_is_reported_as_incomplete(world: World, table: str, attribute: str) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     certificates.publish(CA, 100, crl(100))
     spoil(world, table, "crl", CA, attribute, {"S": "x"})
     with pytest.raises(Misconfigured, match="is incomplete; publish a new one"):
@@ -356,10 +412,10 @@ def test_spoiled_crl_is_reported_as_incomplete(world: World, table: str, attribu
 
 
 def test_spoiled_revocation_leaves_the_others_listed(world: World, table: str) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     one, two, three = (issued(certificates)[1] for _ in range(3))
     for found in (one, two, three):
-        certificates.revoke(found.id, LATER, "SUPERSEDED")
+        certificates.revoke(found.id, LATER, "SUPERSEDED", OPERATOR)
     spoil(world, table, "certificate", one.id, "serial_number", {"S": "no"})
     spoil(world, table, "certificate", two.id, "revoked_at", {"N": "1"})
     spoil(world, table, "certificate", two.id, "reason", {"S": "BORED"})
@@ -371,7 +427,7 @@ def test_spoiled_revocation_leaves_the_others_listed(world: World, table: str) -
 
 @pytest.mark.parametrize("value", SPOILED, ids=lambda value: next(iter(value)))
 def test_spoiled_link_is_reported(world: World, table: str, value: dict) -> None:
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     certificates.open(requested(), "token")
     spoil(world, table, "idempotency", "token", "request", value)
     if value == {"S": "x"}:
@@ -385,3 +441,11 @@ def test_malformed_stored_certificate_is_reported() -> None:
     found = replace(kept(requested()), certificate="-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     with pytest.raises(Misconfigured, match=f"certificate {found.id} of the authority's table cannot be read"):
         _ = found.signed
+
+
+def test_renewal_ends_while_another_one_runs(certificates) -> None:
+    _, first = issued(certificates)
+    certificates.set_renewal(first.id, 7, START, START)
+    certificates.open(requested(renews=first.id), None)
+    assert certificates.set_renewal(first.id, None, None, LATER).due_at is None
+    assert certificates.due(LATER, 10) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,14 +13,17 @@ import pytest
 
 from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.configuration.identity import Identity, UniversalLogin
+from evercert.authority.configuration.named_policy import NamedPolicy
 from evercert.authority.configuration.profiles import Application, Profile, id_of
+from evercert.authority.contracts.management import AuditEntry, Change, ChangedMeanwhile, ManagedConfiguration
 from evercert.authority.contracts.ports import Configuration
 from evercert.aws.authority import configuration
+from evercert.aws.authority.change_writer import ChangeWriter
 from evercert.aws.authority.configuration import DynamoDBConfiguration, Project
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.errors import Misconfigured, Rejected
 from evercert.pki.certificate import to_pem
-from tests.doubles.authority.configuration import STACK, FakeConfiguration
+from tests.doubles.authority.configuration import STACK, FakeConfiguration, FakeManagedConfiguration
 from tests.doubles.fakes import START
 from tests.doubles.world import World
 from tests.samples.authority import certificate
@@ -51,6 +55,12 @@ MACHINE = Identity.model_validate(
         "universal": {"client-id": str(uuid4()), "secrets": [SECRET]},
         "grants": [{"profile": "my-project/tls-server", "permissions": ["request", "read-key"]}],
         "token-ttl": timedelta(minutes=10), "token-uses": 5,
+    }
+)  # fmt: skip
+POLICY = NamedPolicy.model_validate(
+    {
+        "id": id_of(STACK, "policy", "my-project/web"), "project": "my-project", "name": "web",
+        "policy": {"validity": {"max": "90d"}, "sans": [{"type": "dns_name", "allowed": ["*.example.com"]}]},
     }
 )  # fmt: skip
 PROJECT = Project(id=id_of(STACK, "project", "my-project"), slug="my-project")
@@ -113,6 +123,112 @@ def test_kinds_are_separate(fill: Fill) -> None:
     assert found.identity_of_client(MACHINE.id) is None
 
 
+def test_stored_policy_has_the_given_rules_only(world: World, table: str) -> None:
+    """Clients compare the rules with their configuration, so that a default is not one of them."""
+    ConfigurationWriter(world.operator.dynamodb, table).write(POLICY)
+    found = DynamoDBConfiguration(world.clients.dynamodb, table)
+    assert found.policies() == (POLICY,)
+    stored = found.policy(POLICY.id)
+    assert stored is not None and stored.policy.model_fields_set == {"validity", "sans"}
+
+
+# -- Changes through the API ------------------------------------------------------------------------------------------
+Opener = Callable[[], ManagedConfiguration]
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def opened(request: pytest.FixtureRequest) -> tuple[Opener, Callable[[], list[Any]]]:
+    """Return a function that opens a configuration with PROFILE and POLICY, and one that returns the audit trail."""
+    if request.param == "fake":
+        shared = FakeConfiguration(PROFILE, POLICY, MACHINE)
+        return lambda: FakeManagedConfiguration(shared), lambda: list(shared.audit)  # type: ignore[return-value]
+    world: World = request.getfixturevalue("world")
+    name, audit = request.getfixturevalue("table"), world.authority_table("AuthorityAuditTable")
+    client = world.operator.dynamodb
+    ConfigurationWriter(client, name).write(PROJECT, PROFILE, POLICY, MACHINE)
+    return lambda: ChangeWriter(client, name, audit), lambda: client.scan(TableName=audit)["Items"]
+
+
+def change(*puts: Any, remove: tuple[Any, ...] = ()) -> Change:
+    entry = AuditEntry(
+        str(uuid4()), START, MACHINE.id, MACHINE.name, "change", "policy", POLICY.id, POLICY.key, {"a": 1}, None
+    )
+    return Change((entry,), puts, remove)
+
+
+def test_change_is_written_with_its_audit_entry(opened: tuple[Opener, Callable[[], list[Any]]]) -> None:
+    open_, audit = opened
+    configuration = open_()
+    policy, profile = configuration.policy(POLICY.id), configuration.profile(PROFILE.id)
+    configuration.apply(change(policy.model_copy(update={"description": "new"}), remove=(profile,)))
+    found = open_()
+    assert (found.policy(POLICY.id).description, found.profile(PROFILE.id), len(audit())) == ("new", None, 1)
+
+
+@pytest.mark.parametrize("kind", ["changed", "deleted", "created"])
+def test_apply_rejects_concurrent_change(opened: tuple[Opener, Callable[[], list[Any]]], kind: str) -> None:
+    open_, audit = opened
+    slower, faster = open_(), open_()
+    seen = slower.policy(POLICY.id), slower.profile(PROFILE.id), slower.application(APPLICATION.id)
+    theirs = faster.policy(POLICY.id), faster.application(APPLICATION.id)
+    if kind == "changed":
+        faster.apply(change(theirs[0].model_copy(update={"revision": 1})))
+    elif kind == "deleted":
+        faster.apply(change(remove=(theirs[0],)))
+    else:
+        faster.apply(change(APPLICATION))
+    mine = seen[0].model_copy(update={"description": "mine"})
+    with pytest.raises(ChangedMeanwhile):
+        slower.apply(change(mine, APPLICATION, remove=(seen[1],)))
+    assert open_().profile(PROFILE.id) == PROFILE
+    assert len(audit()) == 1
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("kind", ["changed", "deleted", "created"])
+def test_second_read_rejects_concurrent_change(
+    opened: tuple[Opener, Callable[[], list[Any]]], kind: str, listed: bool
+) -> None:
+    open_, _ = opened
+    slower, faster = open_(), open_()
+    assert slower.policies() == (POLICY,) if listed else slower.policy(POLICY.id) == POLICY
+    assert slower.policy("none") is None
+    stored = faster.policy(POLICY.id)
+    new = POLICY.model_copy(update={"id": "none", "name": "new"})
+    if kind == "changed":
+        faster.apply(change(stored.model_copy(update={"revision": 1})))
+    elif kind == "deleted":
+        faster.apply(change(remove=(stored,)))
+    else:
+        faster.apply(change(new))
+    with pytest.raises(ChangedMeanwhile):
+        slower.policies()
+    with pytest.raises(ChangedMeanwhile):
+        slower.policy(new.id if kind == "created" else POLICY.id)
+
+
+def test_list_shows_what_is_absent(opened: tuple[Opener, Callable[[], list[Any]]]) -> None:
+    open_, _ = opened
+    slower = open_()
+    assert slower.policies() == (POLICY,)
+    new = POLICY.model_copy(update={"id": "none", "name": "new"})
+    open_().apply(change(new))
+    with pytest.raises(ChangedMeanwhile):
+        slower.policy(new.id)
+
+
+def test_deleted_identity_frees_its_name(opened: tuple[Opener, Callable[[], list[Any]]]) -> None:
+    open_, _ = opened
+    configuration = open_()
+    configuration.apply(change(remove=(configuration.identity(MACHINE.id),)))
+    again = MACHINE.model_copy(update={"id": str(uuid4())})
+    other = open_()
+    assert other.identity_named(MACHINE.name) is None
+    other.apply(change(again))
+    with pytest.raises(ChangedMeanwhile):
+        open_().apply(change(MACHINE.model_copy(update={"id": str(uuid4()), "universal": None})))
+
+
 # -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def writer(world: World, table: str) -> ConfigurationWriter:
@@ -129,6 +245,26 @@ def test_writer_finds_objects_by_name(writer: ConfigurationWriter) -> None:
     assert writer.ca_named("machine") is None
 
 
+def test_redirected_name_finds_nothing(world: World, table: str, writer: ConfigurationWriter) -> None:
+    """The administration function may write items of names, but no CA."""
+    writer.write(ROOT, ISSUING)
+    item = {"pk": {"S": "named"}, "sk": {"S": "ca#issuing-ec"}, "id": {"S": ROOT.id}}
+    world.operator.dynamodb.put_item(TableName=table, Item=item)
+    assert writer.ca_named("issuing-ec") is None
+
+
+def test_audit_entry_is_never_replaced(world: World, table: str, writer: ConfigurationWriter) -> None:
+    audit = world.authority_table("AuthorityAuditTable")
+    opened = ChangeWriter(world.operator.dynamodb, table, audit)
+    first = change(POLICY)
+    opened.apply(first)
+    again = replace(first, entries=(replace(first.entries[0], identity_name="other"),), puts=(PROFILE,))
+    with pytest.raises(ChangedMeanwhile):
+        opened.apply(again)
+    (item,) = world.operator.dynamodb.scan(TableName=audit)["Items"]
+    assert item["identity_name"]["S"] == MACHINE.name
+
+
 def test_write_replaces_the_version_that_was_read(writer: ConfigurationWriter) -> None:
     writer.write(ISSUING)
     changed = writer.ca(ISSUING.id).model_copy(update={"status": "active"})
@@ -142,7 +278,9 @@ def test_write_of_the_slower_operator_is_rejected(world: World, table: str, writ
     slower = ConfigurationWriter(world.operator.dynamodb, table)
     seen, machine = slower.ca(ISSUING.id), slower.identity(MACHINE.id)
     writer.write(ISSUING.model_copy(update={"status": "disabled"}))
-    with pytest.raises(Rejected, match="ca issuing-ec, identity machine: changed or created by another operator"):
+    with pytest.raises(
+        Rejected, match="ca issuing-ec, identity machine: changed or created meanwhile by another operator"
+    ):
         slower.write(seen.model_copy(update={"status": "active"}), machine.model_copy(update={"token_uses": 9}))
     assert writer.ca(ISSUING.id).status == "disabled"
     assert writer.identity(MACHINE.id) == MACHINE

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.timestamps import to_text
 from tests.doubles.authority.certificates import FakeCertificates
+from tests.doubles.authority.stored import stored_certificates
 from tests.doubles.fakes import START
 from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
@@ -20,7 +20,7 @@ def certificates(request: pytest.FixtureRequest):
     if request.param == "fake":
         return FakeCertificates()
     world: World = request.getfixturevalue("world")
-    return DynamoDBCertificates(world.operator.dynamodb, world.authority_table("AuthorityTable"))
+    return stored_certificates(world)
 
 
 def test_requests_of_a_profile_are_listed_newest_first(certificates) -> None:
@@ -64,7 +64,7 @@ def test_requests_are_read_by_id(certificates) -> None:
 
 def test_list_of_requests_reads_keys_only(world: World) -> None:
     table = world.authority_table("AuthorityTable")
-    certificates = DynamoDBCertificates(world.operator.dynamodb, table)
+    certificates = stored_certificates(world, table)
     for number in range(40):
         certificates.open(requested(created_at=START + timedelta(seconds=number)), None)
     with ReadMeter(world.operator.dynamodb) as meter:

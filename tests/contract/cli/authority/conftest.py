@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evercert import __version__
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
@@ -25,8 +26,11 @@ def outputs(world: World) -> dict[str, str]:
     return {
         "AuthorityConfiguration": world.authority_table("AuthorityConfigurationTable"),
         "AuthorityTable": world.authority_table("AuthorityTable"),
+        "IssuersTable": world.issuers_table,
+        "AuthorityAudit": world.authority_table("AuthorityAuditTable"),
         "AuthorityLedger": world.authority_table("AuthorityLedgerTable"),
         "AuthorityAddress": "https://ca.example.com",
+        "Version": __version__,
         "AuthorityFunction": "front",
         **{f"{name}Role": f"{ROLE}{name.lower()}" for name in ("Signer", "Authority", "Checker", "Issuer")},
     }
@@ -84,4 +88,4 @@ def cas(command: Command) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def certificates(world: World, outputs: dict[str, str]) -> DynamoDBCertificates:
-    return DynamoDBCertificates(world.operator.dynamodb, outputs["AuthorityTable"])
+    return DynamoDBCertificates(world.operator.dynamodb, outputs["AuthorityTable"], outputs["AuthorityAudit"])

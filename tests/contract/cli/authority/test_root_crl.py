@@ -126,7 +126,7 @@ def test_revoked_ca_is_neither_enabled_nor_renewed(
     before = configuration.ca_named("issuing-ec")
     for action in (("enable",), ("renew", "--yes")):
         done = command("ca", action[0], "issuing-ec", *action[1:])
-        refused(done, "run evercert authority init --issuing NAME=EC_prime256v1 to create a CA with a new key")
+        refused(done, "run evercert authority ca replace issuing-ec to create a CA with a new key")
         assert "CA issuing-ec was revoked on 20" in done[2]
     assert configuration.ca_named("issuing-ec") == before
     assert not fine(command("ca", "disable", "issuing-ec", "--yes", "--json"))["changed"]

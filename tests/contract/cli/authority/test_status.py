@@ -132,7 +132,9 @@ def test_doctor_reports_expiring_cas(
     checks_by_name = look(found)
     assert (checks_by_name["CA issuing-ec"].status, checks_by_name["CA root"].status) == (issuing, root)
     if issuing != "ok":
-        assert checks_by_name["CA issuing-ec"].remedy == "evercert authority ca renew issuing-ec"
+        assert checks_by_name["CA issuing-ec"].remedy == (
+            "evercert authority ca renew issuing-ec (same key), or ca replace issuing-ec (new key)"
+        )
 
 
 @pytest.mark.parametrize(("age", "status"), [(DAY, "ok"), (3 * DAY, "warning"), (8 * DAY, "failed")])

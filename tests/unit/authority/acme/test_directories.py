@@ -69,3 +69,20 @@ def test_profile_without_acme_has_no_directory(authority: AcmeAuthority) -> None
     plain = authority.setting.profile("plain")
     path = PATHS["before"].format(profile=plain.id)
     assert authority.call("GET", f"{authority.setting.address}{path}/directory").status == 404
+
+
+def test_profile_for_the_api_has_no_directory(authority: AcmeAuthority) -> None:
+    client = enter(authority, "before")
+    client.register()
+    order = client.order("www.example.com")
+    profile = authority.profile.model_copy(update={"enrollment": "api"})
+    authority.setting.configuration.put(profile)
+    assert authority.call("GET", f"{authority.base}/directory").status == 404
+    assert client.finalize(order.json).status == 404
+    identity = authority.setting.identity("request")[0]
+    response = authority.call(
+        "POST",
+        f"{authority.setting.address}/api/v1/cert-manager/acme-credentials/{profile.id}",
+        authorization=f"Bearer {authority.setting.token(identity)}",
+    )
+    assert response.status == 400 and "serves no ACME clients" in response.text

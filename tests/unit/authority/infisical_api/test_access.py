@@ -39,6 +39,8 @@ def targets(client: Client) -> dict[str, str]:
     ids = {
         f"{PROFILES}/{{id}}": client.profile.id,
         f"{PROFILES}/{{id}}/certificates": client.profile.id,
+        f"{PROFILES}/{{id}}/certificates/latest-active-bundle": client.profile.id,
+        **dict.fromkeys(CA_ROUTES, client.setting.cas["EC-issuing"].id),
         f"{MANAGER}/applications/{{id}}/profiles": client.application.id,
         f"{REQUESTS}/{{id}}": request,
         f"{REQUESTS}/{{id}}/trigger-validation": request,
@@ -50,6 +52,9 @@ def targets(client: Client) -> dict[str, str]:
         target = target.replace("{name}", "shop-app").replace("{id}", ids.get(route.template, issued["certificateId"]))
         found[route.template] = target + (f"?projectId={project}" if "projectId" in route.query else "")
     return found
+
+
+CA_ROUTES = {route.template for route in GUARDED if route.template.startswith(f"{MANAGER}/ca")}  # of all projects
 
 
 def body_of(client: Client, route: Route) -> dict | None:
@@ -114,6 +119,10 @@ def test_routes_hide_everything_from_other_identities(client: Client, route: Rou
     response = client.call(route.method, target, body)
     if route.template == PROFILES:
         assert (response.status, response.json) == (200, {"certificateProfiles": [], "totalCount": 0})
+    elif route.template == f"{CERTIFICATES}/search":
+        assert (response.status, response.json) == (200, {"certificates": [], "nextCursor": None})
+    elif route.template in CA_ROUTES and grant == "another project":
+        assert response.status == 200
     else:
         assert response.status in {403, 404}, response.body
         assert response.json["error"] in {"PermissionDenied", "NotFound"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evercert.authority.administration.routes import ROUTES as MANAGEMENT
 from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.openapi import PATH, openapi_document
 from evercert.authority.infisical_api.routes import ROUTES
@@ -15,14 +16,25 @@ from evercert.authority.infisical_api.search import SearchModel
 from evercert.authority.requests.bodies import IssueModel, RenewModel
 from evercert.errors import Unavailable
 from tests.doubles.authority.ceremony import ADDRESS
-from tests.doubles.authority.client import CERTIFICATES, MANAGER, PROFILES, REQUESTS, Client, Response, route_of
+from tests.doubles.authority.client import (
+    CERTIFICATES,
+    MANAGER,
+    NAMES,
+    PROFILES,
+    REQUESTS,
+    USAGES,
+    Client,
+    Response,
+    csr,
+    route_of,
+)
 from tests.tools import openapi
 from tests.tools.openapi_check import schema_errors
 
 DOCUMENT = openapi_document(ADDRESS)
 
 
-def operation(route: Route) -> dict[str, Any]:
+def operation(route: Route[Any]) -> dict[str, Any]:
     return DOCUMENT["paths"][route.template][route.method.lower()]  # type: ignore[no-any-return]
 
 
@@ -40,11 +52,11 @@ def test_document_is_served_without_login() -> None:
 
 def test_document_contains_exactly_the_routes() -> None:
     described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    assert described == {(method, route.template) for route in ROUTES for method in route.methods}
+    assert described == {(method, route.template) for route in (*ROUTES, *MANAGEMENT) for method in route.methods}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.template}")
-def test_operation_describes_its_route(route: Route) -> None:
+@pytest.mark.parametrize("route", [*ROUTES, *MANAGEMENT], ids=lambda route: f"{route.method} {route.template}")
+def test_operation_describes_its_route(route: Route[Any]) -> None:
     described = operation(route)
     assert {int(status) for status in described["responses"]} == set(openapi.statuses(route))
     assert ("security" in described) == route.login
@@ -114,8 +126,31 @@ def test_responses_match_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     ca = client.setting.cas["EC-issuing"]
     client.get(f"{MANAGER}/crl/{ca.id}/der")
     client.get(f"{MANAGER}/ca/internal/{ca.id}/certificates/{ca.current.id}/der")
+    for path in (
+        "",
+        "/internal",
+        *(f"/internal/{ca.id}{end}" for end in ("", "/certificate", "/ca-certificates", "/crls")),
+    ):
+        client.get(f"{MANAGER}/ca{path}")
+    flat = {"profileId": client.profile.id, "commonName": "www.example.com", "ttl": "1d", **USAGES}
+    for path in ("issue-certificate", "order-certificate"):
+        client.post(f"{CERTIFICATES}/{path}", flat)
+    for path in (f"{CERTIFICATES}/sign-certificate", "/api/v1/pki/certificates/sign-certificate"):
+        client.post(path, {**flat, "csr": csr()[1]})
+    client.post("/api/v1/pki/certificates/issue-certificate", flat)
+    latest = client.issued({"keyAlgorithm": "EC_prime256v1"})["certificateId"]
+    assert client.call("PATCH", f"{CERTIFICATES}/{latest}/config", {"renewBeforeDays": 7}).status == 200
+    client.get(f"{PROFILES}/{client.profile.id}/certificates/latest-active-bundle")
+    approved = client.setting.profile("approved", project=client.profile.project, approval={})
+    body = {"profileId": approved.id, "attributes": {**NAMES, **USAGES, "ttl": "1d"}}
+    waiting = [client.post(CERTIFICATES, body).json["certificateRequestId"] for _ in range(2)]
+    before = client.as_another("approve", profile=approved.key, name="approver")
+    for what, request in zip(("approve", "reject"), waiting, strict=True):
+        assert client.post(f"{REQUESTS}/{request}/{what}", {"reason": "known"}).status == 200
+    client.token = before
     acme = client.setting.profile("acme", project=client.profile.project, acme={})
     client.post(f"{MANAGER}/acme-credentials/{acme.id}", {})
+    client.post(f"{CERTIFICATES}/search", {"name": "www.example.com"})
     client.get("/api/openapi.json")
     client.get("/api/status")
     assert seen == {route.template for route in ROUTES if 200 in openapi.statuses(route)}

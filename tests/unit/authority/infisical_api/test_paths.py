@@ -106,23 +106,17 @@ def test_head_of_other_routes_is_not_found(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "remedy"),
     [
-        ("POST", PROFILES, "evercert authority apply"),
-        ("PATCH", f"{PROFILES}/x", "evercert authority apply"),
-        ("DELETE", f"{PROFILES}/x", "evercert authority apply"),
-        ("GET", f"{PROFILES}/x/certificates/latest-active-bundle", f"GET {CERTIFICATES}/ID/bundle"),
-        ("GET", f"{MANAGER}/certificate-policies/x", "evercert authority apply"),
-        ("POST", f"{MANAGER}/certificate-policies", "evercert authority apply"),
-        ("POST", f"{MANAGER}/applications", "evercert authority apply"),
-        ("PUT", f"{MANAGER}/applications/x/profiles/y/enrollment/api", "evercert authority apply"),
-        ("GET", f"{MANAGER}/applications/x/enrollment", "evercert authority apply"),
+        ("POST", f"{MANAGER}/certificate-templates", "certificate-policies"),
+        ("GET", f"{MANAGER}/certificate-templates/x", "certificate-policies"),
+        ("GET", f"{MANAGER}/applications/x/identities", "/api/v1/projects/ID/identities"),
         ("POST", f"{MANAGER}/ca/internal", "evercert authority ca"),
-        ("GET", f"{MANAGER}/ca/internal/x", "evercert authority ca"),
-        ("POST", f"{CERTIFICATES}/sign-certificate", f"POST {CERTIFICATES}"),
-        ("POST", "/api/v1/pki/certificates/sign-certificate", f"POST {CERTIFICATES}"),
-        ("PATCH", f"{CERTIFICATES}/x/config", "revoke"),
+        ("GET", f"{MANAGER}/ca/acme", "evercert authority ca"),
+        ("POST", "/api/v1/pki/certificates/x/revoke", f"POST {CERTIFICATES}"),
+        ("PATCH", f"{CERTIFICATES}/x", "revoke"),
         ("DELETE", f"{CERTIFICATES}/x", "revoke"),
-        ("POST", "/api/v1/auth/universal-auth/identities/x", "evercert authority identity create"),
-        ("POST", "/api/v1/identities", "evercert authority identity create"),
+        ("POST", "/api/v1/auth/ldap-auth/identities/x", "universal-auth"),
+        ("POST", "/api/v1/identities", "/api/v1/projects/ID/identities"),
+        ("POST", "/api/v1/projects", "evercert authority project create"),
     ],
 )
 def test_calls_not_offered_name_the_remedy(client: Client, method: str, path: str, remedy: str) -> None:
@@ -139,3 +133,8 @@ def test_calls_not_offered_name_the_remedy(client: Client, method: str, path: st
 )
 def test_other_unknown_calls_are_not_found(client: Client, method: str, path: str) -> None:
     assert client.call(method, path).status == 404
+
+
+@pytest.mark.parametrize("path", [f"{MANAGER}/ca/x/y/z", "/api/v1/pki/certificates/x/y", "/api/v1/organizations/x"])
+def test_unknown_read_is_not_found(client: Client, path: str) -> None:
+    assert client.get(path).status == 404

@@ -13,6 +13,7 @@ from evercert.authority.ca.crl import sign_crl, signed_at
 from evercert.authority.ca.kms_key import kms_private_key
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS, REASONS
 from evercert.authority.ca.signing_orders import CrlOrder
+from evercert.authority.contracts.issuance_trail import OPERATOR
 from evercert.authority.registration import blocked_keys
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.errors import Misconfigured, Unavailable
@@ -91,7 +92,7 @@ def test_revoke_refuses_reasons_that_fit_no_leaf(client: Client, reason: str, wh
 
 def test_crl_expresses_reasons_of_older_records(client: Client) -> None:
     issued = client.issued(EC)
-    client.setting.certificates.revoke(issued["certificateId"], client.setting.now(), "CERTIFICATE_HOLD")
+    client.setting.certificates.revoke(issued["certificateId"], client.setting.now(), "CERTIFICATE_HOLD", OPERATOR)
     client.module.handler({"task": "crl"}, CONTEXT)
     (entry,) = crl(client)
     assert [one.value.reason.value for one in entry.extensions] == ["certificateHold"]

@@ -16,10 +16,12 @@ from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.authority.logins.aws_iam import AWSAuth
 from evercert.authority.logins.login import LoginService
 from evercert.authority.logins.sts_request import Rules
+from evercert.authority.logins.token_auth import TokenAuth
 from evercert.authority.logins.universal_auth import UniversalAuth
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.sts import ARN, KEY, REGION, SECRET, SESSION, Asking, FakeSts
+from tests.doubles.authority.token_issuers import TokenIssuers
 from tests.doubles.fakes import START, HandClock
 from tests.doubles.infisical.sts import Sts
 
@@ -54,11 +56,13 @@ class Bench:
         sts.add(KEY, SECRET, session_token=SESSION, arn=ARN)
         self.sts = FakeSts(sts)
         self.access = AccessTokens(self.tokens, self, self.clock)  # type: ignore[arg-type]
+        self.issuers = TokenIssuers(self.clock)
         rules = Rules(frozenset({REGION}), "https://ca.example")
         self.logins = LoginService(
             self.access,
             UniversalAuth(self, self.tokens, self.clock),  # type: ignore[arg-type]
             AWSAuth(self, self.tokens, self.sts, rules, self.clock),  # type: ignore[arg-type]
+            lambda: TokenAuth(self, self.issuers, self.clock),  # type: ignore[arg-type]
         )
 
     def identity(self, identity_id: str) -> Identity | None:
@@ -270,12 +274,21 @@ def test_login_ignores_the_organization(bench: Bench, name: str, value: Any) -> 
     assert bench.logins.login("aws-auth", aws_body(bench, **{name: value}))["accessToken"]
 
 
-@pytest.mark.parametrize("method", ["kubernetes-auth", "ldap-auth", "gcp-auth", "azure-auth", "oidc-auth", "jwt-auth"])
-def test_login_names_the_methods_that_are_supported(bench: Bench, method: str) -> None:
+@pytest.mark.parametrize("method", ["ldap-auth", "oci-auth", "tls-cert-auth"])
+def test_login_refuses_methods_that_are_not_offered(bench: Bench, method: str) -> None:
     with pytest.raises(Refusal) as refusal:
         bench.logins.login(method, {"identityId": "x", "jwt": "y"})
     assert (refusal.value.status, refusal.value.error) == (501, "NotImplemented")
-    assert str(refusal.value) == f"{method} is not supported here: log in with universal-auth or aws-auth"
+    assert str(refusal.value) == f"{method} is not supported here: log in with another method"
+
+
+@pytest.mark.parametrize("method", ["kubernetes-auth", "gcp-auth", "azure-auth", "oidc-auth", "jwt-auth"])
+@pytest.mark.parametrize("identity", ["one", "unknown"])
+def test_login_needs_a_method_of_the_identity(bench: Bench, method: str, identity: str) -> None:
+    with pytest.raises(Refusal, match="auth method not found for identity, did you configure") as refusal:
+        bench.logins.login(method, {"identityId": identity, "jwt": "a.b.c"})
+    assert refusal.value.status == 404
+    assert bench.issuers.fetched == []
 
 
 @pytest.mark.parametrize("method", ["universal", "", "../token", "aws-iam"])

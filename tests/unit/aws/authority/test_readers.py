@@ -78,41 +78,44 @@ RESULT = {"pk": {"S": "order#1"}, "sk": {"S": "result"}, **attributes({"ca": "a"
 READERS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], object]]] = {
     "request": (
         certificate_items.request_item(REQUEST),
-        lambda item: DynamoDBCertificates(Stored(request=item), "table").request("id"),
+        lambda item: DynamoDBCertificates(Stored(request=item), "table", "trail").request("id"),
     ),
     "requests": (
         certificate_items.request_item(REQUEST),
-        lambda item: DynamoDBCertificates(Stored(request=item), "table").requests_by_id([REQUEST.id]),
+        lambda item: DynamoDBCertificates(Stored(request=item), "table", "trail").requests_by_id([REQUEST.id]),
     ),
     "request of a token": (
         linked("idempotency", request="id"),
-        lambda item: DynamoDBCertificates(Stored(idempotency=item), "table").request_of("token"),
+        lambda item: DynamoDBCertificates(Stored(idempotency=item), "table", "trail").request_of("token"),
     ),
-    "renewal": (CERTIFICATES, lambda item: DynamoDBCertificates(Stored(certificate=item), "table").renewal_of("id")),
+    "renewal": (
+        CERTIFICATES,
+        lambda item: DynamoDBCertificates(Stored(certificate=item), "table", "trail").renewal_of("id"),
+    ),
     "certificate": (
         CERTIFICATES,
-        lambda item: DynamoDBCertificates(Stored(certificate=item), "table").certificate("id"),
+        lambda item: DynamoDBCertificates(Stored(certificate=item), "table", "trail").certificate("id"),
     ),
     "certificate by fingerprint": (
         linked("fingerprint", certificate="id"),
-        lambda item: DynamoDBCertificates(Stored(fingerprint=item), "table").certificate("f" * 64),
+        lambda item: DynamoDBCertificates(Stored(fingerprint=item), "table", "trail").certificate("f" * 64),
     ),
     "CRL entries": (
         CERTIFICATES,
-        lambda item: list(DynamoDBCertificates(Stored(entry=item), "table").revoked(CA, START)),
+        lambda item: list(DynamoDBCertificates(Stored(entry=item), "table", "trail").revoked(CA, START)),
     ),
     "CRL number": (
         linked("crl") | {"number": {"N": "5"}},
-        lambda item: DynamoDBCertificates(Stored(crl=item), "table").next_crl_number(CA),
+        lambda item: DynamoDBCertificates(Stored(crl=item), "table", "trail").next_crl_number(CA),
     ),
     "CRL": (
         linked("crl") | {"published": {"N": "5"}, "parts": {"N": "1"}},
-        lambda item: DynamoDBCertificates(Stored(crl=item, **{"crl-part": DER}), "table").published(CA),
+        lambda item: DynamoDBCertificates(Stored(crl=item, **{"crl-part": DER}), "table", "trail").published(CA),
     ),
     "CRL part": (
         {**linked("crl-part"), **DER},
         lambda item: DynamoDBCertificates(
-            Stored(crl={"published": {"N": "5"}, "parts": {"N": "1"}}, **{"crl-part": item}), "table"
+            Stored(crl={"published": {"N": "5"}, "parts": {"N": "1"}}, **{"crl-part": item}), "table", "trail"
         ).published(CA),
     ),
     "token": (
@@ -198,7 +201,9 @@ def test_spoiled_crl_number_starts_again() -> None:
         if value == {"N": "0.5"}:
             continue
         stored = Stored(crl={"number": value})
-        assert DynamoDBCertificates(stored, "table").next_crl_number(CA, at_least=1_768_478_400) == 1_768_478_400
+        assert (
+            DynamoDBCertificates(stored, "table", "trail").next_crl_number(CA, at_least=1_768_478_400) == 1_768_478_400
+        )
 
 
 def test_attributes_of_a_reader_are_read() -> None:

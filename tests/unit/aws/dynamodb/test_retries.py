@@ -72,7 +72,7 @@ def test_failed_conditions_are_never_repeated() -> None:
     refusals: dict[str, tuple[type[EvercertError], str]] = {
         "conclude": (ClaimLost, "web"),
         "specs": (Rejected, "web was changed by another operator"),
-        "configuration": (Rejected, "changed or created by another operator"),
+        "configuration": (Rejected, "changed or created meanwhile by another operator"),
     }
     for name, (kind, message) in refusals.items():
         client = CancellingDynamoDB("ConditionalCheckFailed", "TransactionConflict", times=9)

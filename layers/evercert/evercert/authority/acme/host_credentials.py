@@ -70,7 +70,7 @@ class HostCredentials:
             "created-at": until - LIFETIME,
             "expires-at": until,
             "once": True,
-            "revoked": not identity.may("request", profile.key),
+            "revoked": not identity.may("request", profile.key) or profile.acme_enrollment is None,
         }
         return EabCredential.model_validate(values)
 

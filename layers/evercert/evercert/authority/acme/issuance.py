@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -18,9 +18,11 @@ from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account, Order, is_proven
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile, id_of
+from evercert.authority.contracts.issuance_trail import Asked
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.recorded_refusals import record_pending, recorded_refusals
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.requested_fields import RequestedFields
@@ -59,21 +61,17 @@ class OrderIssuance:
             return self.proceed(order)
         if status != "ready":
             raise Refused("orderNotReady", f"the order is {status}")
-        if profile.acme is None or (
-            profile.acme.ownership == "checked" and not all(map(is_proven, order.authorizations))
+        if profile.acme_enrollment is None or (
+            profile.acme_enrollment.ownership == "checked" and not all(map(is_proven, order.authorizations))
         ):
             raise Refused(
                 "orderNotReady", "the profile requires challenges since the order was placed; place another one"
             )
-        csr = with_allowed_subject(read_csr(members.get("csr"), order), profile)
-        self._require_no_account_key(profile, csr)
-        try:
-            wanted = requested_fields(order, profile, csr, self.clock(), self._latest_end(profile, csr))
-            request = self.builder.request(self._requester(account, profile, order), profile, wanted, csr)
-        except Refusal as refusal:
-            raise Refused("badCSR", str(refusal)) from None
-        if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
-            raise Refused("badCSR", "the defaults of the profile add names that the order does not have")
+        names = tuple(name.value for name in order.names)
+        asked = Asked(account.id, "acme", profile.id, order.application, names)
+        with recorded_refusals(self.certificates, self.clock, asked, Refused):
+            csr = with_allowed_subject(read_csr(members.get("csr"), order), profile)
+            request = self._request(account, profile, order, csr)
         opened = self.certificates.open(request, _token(order))
         changed = order.next(closed="processing", request=opened.id)
         if not self.orders.replace(changed):
@@ -84,6 +82,17 @@ class OrderIssuance:
         _require_same(opened, csr)  # an earlier call that died had another key: its certificate will be issued
         return self.proceed(changed)
 
+    def _request(self, account: Account, profile: Profile, order: Order, csr: ParsedCsr) -> RequestRecord:
+        self._require_no_account_key(profile, csr)
+        try:
+            wanted = requested_fields(order, profile, csr, self.clock(), self._latest_end(profile, csr))
+            request = self.builder.request(self._requester(account, profile, order), profile, wanted, csr)
+        except Refusal as refusal:
+            raise Refused("badCSR", str(refusal)) from None
+        if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
+            raise Refused("badCSR", "the defaults of the profile add names that the order does not have")
+        return replace(request, origin="acme")
+
     def proceed(self, order: Order) -> Order:
         """Complete an order in `processing`, if its certificate can be signed now. Idempotent."""
         if order.closed != "processing" or order.request is None:
@@ -92,9 +101,13 @@ class OrderIssuance:
         try:
             found = self.fulfillment.fulfill(request) if request is not None else None
         except Unavailable:
+            if request is not None:
+                record_pending(self.certificates, request)
             return order
         if isinstance(found, CertificateRecord):
             return self._finish(order, found)
+        if found is not None and found.is_open:
+            return order
         error = Refused("badCSR", (found.error if found is not None else None) or "the request has failed").body
         changed = order.next(closed="invalid", error=error)
         return changed if self.orders.replace(changed) else self.orders.of_id(order.id) or order

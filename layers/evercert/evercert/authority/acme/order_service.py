@@ -83,9 +83,9 @@ class OrderService:
 
 
 def _options(profile: Profile) -> AcmeOptions:
-    if profile.acme is None:
+    if profile.acme_enrollment is None:
         raise malformed("this profile serves no ACME clients", NOT_FOUND)
-    return profile.acme
+    return profile.acme_enrollment
 
 
 def _require_profile(members: Mapping[str, Any], profile: Profile) -> None:

@@ -17,6 +17,7 @@ from evercert.authority.acme.problems import Refused, malformed
 from evercert.authority.acme.records import Account, is_proven
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS
 from evercert.authority.configuration.profiles import Profile
+from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.registration.revocation import Revoking
@@ -59,7 +60,7 @@ class AcmeRevocation:
                 "only its key, the account that ordered it, or an account that is authorized for all its names now may"
                 " revoke a certificate",
             )
-        revoked = self.revoking.revoke(record, reason)
+        revoked = self.revoking.revoke(record, reason, Actor("" if account is None else account.id, "acme"))
         if revoked is None:
             raise Refused("alreadyRevoked", "the certificate is revoked already")
         self.revoking.publish_crl(revoked)

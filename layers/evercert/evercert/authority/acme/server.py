@@ -106,9 +106,9 @@ class AcmeServer:
             attached = application is not None and profile is not None and profile.slug in application.profiles
             if not attached or application is None or profile is None or application.project != profile.project:
                 raise malformed("no ACME directory is here", NOT_FOUND)
-        if profile is None or profile.acme is None or resource.name is None:
+        if profile is None or profile.acme_enrollment is None or resource.name is None:
             raise malformed("no ACME resource is here", NOT_FOUND)
-        return Directory(profile, profile.acme, resource, resource.urls(self._address))
+        return Directory(profile, profile.acme_enrollment, resource, resource.urls(self._address))
 
     def _read(self, directory: Directory, method: str) -> Answer:
         match directory.resource.name:

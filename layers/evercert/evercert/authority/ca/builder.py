@@ -10,6 +10,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from evercert.authority.ca.constraints import Constraints
 from evercert.authority.ca.kms_key import CAPrivateKey, PublicKey, hash_of
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
 from evercert.authority.ca.public_paths import certificate_path, crl_path
@@ -58,6 +59,17 @@ class Span:
     ends: datetime
 
 
+@dataclass(frozen=True)
+class CALimits:
+    """Limits in the certificate of a CA; None omits them. The path length counts the CAs below it."""
+
+    path_length: int | None = None
+    constraints: Constraints | None = None
+
+
+UNLIMITED = CALimits()
+
+
 def serial_number() -> int:
     """Return a random, positive serial number of 20 bytes with 158 random bits.
 
@@ -91,21 +103,32 @@ def leaf_subject(leaf: Leaf) -> x509.Name:
     )
 
 
-def sign_root(key: CAPrivateKey, name: x509.Name, serial: int, span: Span) -> x509.Certificate:
-    """Build a self-signed root without a path length constraint."""
+def sign_root(
+    key: CAPrivateKey, name: x509.Name, serial: int, span: Span, limits: CALimits = UNLIMITED
+) -> x509.Certificate:
+    """Build a self-signed root."""
     builder = _start(name, name, key.public_key(), serial, span)
-    return _add_ca_extensions(builder, None, signs=False).sign(key, hash_of(key.public_key()))
+    return _add_ca_extensions(builder, limits, signs=False).sign(key, hash_of(key.public_key()))
 
 
 def sign_issuing_ca(
-    public_key: PublicKey, name: x509.Name, serial: int, span: Span, issuer: Issuer
+    public_key: PublicKey,
+    name: x509.Name,
+    serial: int,
+    span: Span,
+    issuer: Issuer,
+    *,
+    constraints: Constraints | None = None,
 ) -> x509.Certificate:
     """Build and sign the certificate of an issuing CA with path length 0: it cannot sign CAs (RFC 5280 §4.2.1.9)."""
-    builder = _add_ca_extensions(_start(name, issuer.certificate.subject, public_key, serial, span), 0, signs=True)
+    builder = _start(name, issuer.certificate.subject, public_key, serial, span)
+    builder = _add_ca_extensions(builder, CALimits(0, constraints), signs=True)
     return _add_issuer_extensions(builder, issuer).sign(issuer.key, hash_of(issuer.key.public_key()))
 
 
-def sign_ca_csr(key: CAPrivateKey, name: x509.Name) -> x509.CertificateSigningRequest:
+def sign_ca_csr(
+    key: CAPrivateKey, name: x509.Name, constraints: Constraints | None = None
+) -> x509.CertificateSigningRequest:
     """Build the CSR of an issuing CA, for an external CA to sign."""
     builder = (
         x509.CertificateSigningRequestBuilder()
@@ -113,6 +136,8 @@ def sign_ca_csr(key: CAPrivateKey, name: x509.Name) -> x509.CertificateSigningRe
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_ca_usage(signs=True), critical=True)
     )
+    if constraints is not None:
+        builder = builder.add_extension(constraints.extension(), critical=True)
     return builder.sign(key, hash_of(key.public_key()))
 
 
@@ -140,11 +165,12 @@ def _start(
     )
 
 
-def _add_ca_extensions(
-    builder: x509.CertificateBuilder, path_length: int | None, *, signs: bool
-) -> x509.CertificateBuilder:
-    constraints = x509.BasicConstraints(ca=True, path_length=path_length)
-    return builder.add_extension(constraints, critical=True).add_extension(_ca_usage(signs=signs), critical=True)
+def _add_ca_extensions(builder: x509.CertificateBuilder, limits: CALimits, *, signs: bool) -> x509.CertificateBuilder:
+    basic = x509.BasicConstraints(ca=True, path_length=limits.path_length)
+    builder = builder.add_extension(basic, critical=True).add_extension(_ca_usage(signs=signs), critical=True)
+    if limits.constraints is None:
+        return builder
+    return builder.add_extension(limits.constraints.extension(), critical=True)  # RFC 5280 §4.2.1.10: MUST
 
 
 def _ca_usage(*, signs: bool) -> x509.KeyUsage:

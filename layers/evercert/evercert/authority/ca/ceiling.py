@@ -41,6 +41,12 @@ def problems(leaf: Leaf, public_key: object, ceiling: Ceiling, ca: x509.Certific
     return [printable(one) for one in [*found, *_validity(leaf, ceiling, ca)]]
 
 
+def external_problems(leaf: Leaf, public_key: object, ceiling: Ceiling) -> list[str]:
+    """Return every reason why an issuer outside of the authority must not be asked for this leaf; empty if it may."""
+    found = [*_subject(leaf), *_names(leaf, ceiling), *_own_key(leaf, public_key, ceiling), *_usages(leaf, ceiling)]
+    return [printable(one) for one in [*found, *_length(leaf, ceiling)]]
+
+
 def start_time_problem(leaf: Leaf, requested_at: datetime) -> str | None:
     """Return why the leaf's notBefore is too far from the time of the request, or None."""
     if requested_at - BACKDATED <= leaf.not_before <= requested_at + POSTDATED:
@@ -147,19 +153,27 @@ def _key(leaf: Leaf, public_key: object, ceiling: Ceiling, ca: x509.Certificate)
     if algorithm is None or own is None:
         yield "unsupported key algorithm: the leaf's key and the CA's key must be RSA or EC"
         return
-    if algorithm not in ceiling.key_algorithms:
-        yield f"key algorithm {algorithm}: the CA's ceiling allows {', '.join(ceiling.key_algorithms)}"
+    yield from _own_key(leaf, public_key, ceiling)
     if family(algorithm) != family(own):
         yield f"key algorithm {algorithm}: the CA's key is {own}, and ACM imports only chains of one key family"
-    if weakness := key_weakness(public_key):
-        yield weakness
-    if problem := impossible(leaf.key_usages, algorithm):
-        yield problem
     if isinstance(signing, PublicKey):
         try:
             hash_of(signing, leaf.hash)
         except ValueError as error:
             yield f"unsupported signature algorithm: {error}"
+
+
+def _own_key(leaf: Leaf, public_key: object, ceiling: Ceiling) -> Iterator[str]:
+    algorithm = algorithm_of(public_key)
+    if algorithm is None:
+        yield "unsupported key algorithm: the leaf's key must be RSA or EC"
+        return
+    if algorithm not in ceiling.key_algorithms:
+        yield f"key algorithm {algorithm}: the CA's ceiling allows {', '.join(ceiling.key_algorithms)}"
+    if weakness := key_weakness(public_key):
+        yield weakness
+    if problem := impossible(leaf.key_usages, algorithm):
+        yield problem
 
 
 def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
@@ -174,12 +188,16 @@ def _usages(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
 
 
 def _validity(leaf: Leaf, ceiling: Ceiling, ca: x509.Certificate) -> Iterator[str]:
+    yield from _length(leaf, ceiling)
     begins, ends = leaf.not_before, leaf.not_after
-    if ends <= begins:
-        yield "invalid validity: notAfter is not after notBefore"
-    elif ends - begins > ceiling.longest + SKEW:
-        yield f"validity of {to_text(ends - begins)}: the CA's ceiling is {to_text(ceiling.longest)}"
     if begins < ca.not_valid_before_utc:
         yield f"notBefore is before the CA certificate's, {ca.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z"
     if ends > ca.not_valid_after_utc:
         yield f"notAfter is after the CA certificate's, {ca.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _length(leaf: Leaf, ceiling: Ceiling) -> Iterator[str]:
+    if leaf.not_after <= leaf.not_before:
+        yield "invalid validity: notAfter is not after notBefore"
+    elif leaf.not_after - leaf.not_before > ceiling.longest + SKEW:
+        yield f"validity of {to_text(leaf.not_after - leaf.not_before)}: the CA's ceiling is {to_text(ceiling.longest)}"

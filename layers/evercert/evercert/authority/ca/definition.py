@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SerializerFunctionWrapHandler, model_serializer
 
+from evercert.authority.ca.constraints import Constraints
 from evercert.durations import Duration
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.certificate import load
 from evercert.pki.identifiers import parse
 from evercert.pki.keys import public_bytes
 from evercert.pki.usages import ExtendedKeyUsages, KeyUsages
-from evercert.schema import Model, printable
+from evercert.schema import Instant, Model, printable
 
-Status = Literal["active", "disabled", "pending"]  # pending: without a certificate yet
+# pending: without a certificate yet. retired: another CA issues in its place; it still signs CRLs.
+Status = Literal["active", "disabled", "pending", "retired"]
+GRACE = timedelta(hours=1)  # in which a retired CA signs what was requested before
 
 # A host must end with a slash: `spiffe://example.com` would also match `spiffe://example.com.evil.net/`.
 _URI_PREFIX = re.compile(r"[a-z][a-z0-9+.-]*:(?://(?:[^/*\s]+/[^*\s]*)?|[^/*\s][^*\s]*)")
@@ -118,10 +121,14 @@ class Installed(Model):
         return public_bytes(self.x509.public_key())
 
 
+_OMITTED_IF_NONE = ("constraints", "path-length", "replaced-by", "retired-at")
+
+
 class CA(Model):
     """A root or an issuing CA. `key` is the ARN of its KMS key, empty until it exists.
 
-    `installed` has its certificates, the newest last, all for the same key.
+    `installed` has its certificates, the newest last, all for the same key. `constraints` and `path_length` are written
+    into each new one. `replaced_by` is the id of the CA with a new key that takes over the profiles.
     """
 
     id: str
@@ -133,6 +140,21 @@ class CA(Model):
     parent: str | None = None  # the id of the CA above; None for a root, or below an external CA
     ceiling: Ceiling | None = None  # None for a root, with which no Lambda function signs
     installed: tuple[Installed, ...] = ()
+    constraints: Constraints | None = None
+    path_length: int | None = None  # of a root; that of issuing CAs is 0
+    replaced_by: str | None = None
+    retired_at: Instant | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_fields(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out later fields that are None: releases that do not know them refuse unknown keys."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if key.replace("_", "-") not in _OMITTED_IF_NONE or value}
+
+    def may_sign(self, now: datetime) -> bool:
+        """Return whether the CA signs certificates; a retired one completes requests of the last hour."""
+        retired = self.status == "retired" and self.retired_at is not None and now < self.retired_at + GRACE
+        return self.status == "active" or retired
 
     @property
     def current(self) -> Installed:

@@ -49,7 +49,7 @@ def read(data: object, stack: str, known: Known = _NOTHING) -> AuthorityDocument
     except ValidationError as error:
         return [*problems_of(error, Form), *found]
     found += [*check_profiles(form, policies, known), *check_applications(form, known)]
-    return found or _resolved(form, policies, stack)
+    return found or _resolved(form, policies, stack, known)
 
 
 def _policies(raw: object) -> tuple[list[Problem], dict[str, Policy]]:
@@ -77,10 +77,10 @@ def _policies(raw: object) -> tuple[list[Problem], dict[str, Policy]]:
     return found, policies
 
 
-def _resolved(form: Form, policies: dict[str, Policy], stack: str) -> AuthorityDocument:
+def _resolved(form: Form, policies: dict[str, Policy], stack: str, known: Known) -> AuthorityDocument:
     profiles = []
     for entry in form.profiles:
-        policy = find_policy(policies, entry.policy)
+        policy = find_policy(policies, entry, known)
         if policy is not None:  # None was reported above
             fields = entry.model_dump(exclude={"policy", "defaults"})
             fields |= {"policy": policy, "policy_name": entry.policy, "defaults": merge_defaults(form, entry, policy)}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
+from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.configuration.profiles import AcmeOptions
 from evercert.authority.policy.policy import (
     Algorithms,
@@ -23,6 +24,7 @@ from evercert.authority.policy.policy import (
 )
 from evercert.authority.requests.defaults import Defaults
 from evercert.documents.document import Path, Problem, problem_of
+from evercert.documents.spec import IssuerName
 from evercert.schema import nearest, printable, text_of
 
 Slug = Annotated[str, text_of(r"[a-z0-9-]{1,255}", "must be 1 to 255 lower-case letters, digits and hyphens")]
@@ -36,11 +38,13 @@ class ProfileEntry(Part):
     slug: Slug
     project: Slug
     description: Description = ""
-    issuer_type: Literal["ca", "self-signed"] = "ca"
+    issuer_type: Literal["ca", "self-signed", "external"] = "ca"
+    issuer: IssuerName | None = None
     cas: tuple[Name, ...] = ()
     policy: Name
     defaults: Annotated[dict[str, Any], AfterValidator(kebab_keys)] = {}
     acme: AcmeOptions | None = None
+    approval: ApprovalOptions | None = None
 
 
 class ApplicationEntry(Part):
@@ -64,6 +68,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "profiles": ProfileEntry,
     "applications": ApplicationEntry,
     "acme": AcmeOptions,
+    "approval": ApprovalOptions,
     "subject": SubjectRule,
     "sans": NameRule,
     "key-usages": KeyUsageRule,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,10 +25,16 @@ _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # defaults have no dates
 
 @dataclass(frozen=True)
 class Known:
-    """Existing objects: names of issuing CAs (None if unknown), and profiles as `project/slug`."""
+    """Existing objects: names of issuing CAs (None if unknown), profiles as `project/slug`, policies by `project/name`.
+
+    The policies are those of the API; a document may use them, or replace their rules. `retired` has the names of CAs
+    that were replaced, with those of their replacements.
+    """
 
     cas: Collection[str] | None = None
     profiles: Collection[str] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    retired: Mapping[str, str] = field(default_factory=dict)
 
 
 def _preset_of(form: Form, profile: ProfileEntry) -> str | None:
@@ -36,9 +42,10 @@ def _preset_of(form: Form, profile: ProfileEntry) -> str | None:
     return profile.policy if entry is None else kebab_keys_of(entry).get("preset")
 
 
-def find_policy(policies: dict[str, Policy], name: str) -> Policy | None:
-    """Return the document's policy or the preset of this name, or None."""
-    return policies.get(name) or (PRESETS[name].policy if name in PRESETS else None)
+def find_policy(policies: Mapping[str, Policy], entry: ProfileEntry, known: Known) -> Policy | None:
+    """Return the profile's policy: of the document, of the project, or the preset of this name; None without one."""
+    stored = known.policies.get(f"{entry.project}/{entry.policy}")
+    return policies.get(entry.policy) or stored or (PRESETS[entry.policy].policy if entry.policy in PRESETS else None)
 
 
 def merge_defaults(form: Form, profile: ProfileEntry, policy: Policy) -> dict[str, Any]:
@@ -70,17 +77,29 @@ def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
         if key in seen:
             yield Problem((*place, "slug"), "Certificate profile with this name already exists in project")
         seen.add(key)
-        yield from _check_cas(profile, place, known)
-        policy = find_policy(policies, profile.policy)
+        yield from (
+            _check_external(profile, place) if profile.issuer_type == "external" else _check_cas(profile, place, known)
+        )
+        policy = find_policy(policies, profile, known)
         if policy is None:
             if profile.policy not in form.policies:  # an invalid policy was reported already
-                choice = [*form.policies, *PRESETS]
+                stored = [key.partition("/")[2] for key in known.policies if key.startswith(f"{profile.project}/")]
+                choice = [*form.policies, *stored, *PRESETS]
                 yield Problem((*place, "policy"), f"unknown policy {profile.policy!r}{nearest(profile.policy, choice)}")
             continue
-        yield from _check_defaults(merge_defaults(form, profile, policy), policy, (*place, "defaults"))
+        yield from check_defaults(merge_defaults(form, profile, policy), policy, (*place, "defaults"))
+
+
+def _check_external(profile: ProfileEntry, place: Path) -> Iterator[Problem]:
+    if profile.issuer is None:
+        yield Problem((*place, "issuer"), "missing issuer: name an issuer of evercert, which evercert issuers lists")
+    if profile.cas:
+        yield Problem((*place, "cas"), "unexpected CAs: the issuer signs the certificates; leave them out")
 
 
 def _check_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Problem]:
+    if profile.issuer is not None:
+        yield Problem((*place, "issuer"), "unexpected issuer: it belongs to issuer-type: external")
     if profile.issuer_type == "self-signed":
         if profile.cas:
             yield Problem((*place, "cas"), "unexpected CAs: a self-signed profile has none; leave them out")
@@ -100,9 +119,12 @@ def _check_cas(profile: ProfileEntry, place: Path, known: Known) -> Iterator[Pro
         elif known.cas is not None and name not in known.cas:
             remedy = nearest(name, list(known.cas)) if known.cas else "; create the CAs with evercert authority init"
             yield Problem((*place, "cas", index), f"unknown issuing CA {name!r}{remedy}")
+        elif name in known.retired:
+            yield Problem((*place, "cas", index), f"CA {name} was replaced: name {known.retired[name]} instead")
 
 
-def _check_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> Iterator[Problem]:
+def check_defaults(defaults: dict[str, Any], policy: Policy, place: Path) -> Iterator[Problem]:
+    """Yield invalid defaults, and the violations of the policy that no request could repair."""
     try:
         requested = Defaults.model_validate(defaults).requested
     except ValidationError as error:

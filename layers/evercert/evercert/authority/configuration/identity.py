@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from evercert.authority.configuration.token_logins import (
+    AzureLogin,
+    GcpLogin,
+    JwtLogin,
+    KubernetesLogin,
+    OidcLogin,
+    TokenLogin,
+    TokenMethod,
+)
 from evercert.durations import Duration
 from evercert.schema import Instant, Model
 
 # request: issue and renew, read the profile's certificates, revoke its own; read-key: read keys of its own
-# certificates; administer: revoke those of others too and, with read-key, read their keys.
-Permission = Literal["request", "read-key", "administer"]
+# certificates; administer: revoke those of others too and, with read-key, read their keys; approve: approve requests of
+# others.
+Permission = Literal["request", "read-key", "administer", "approve"]
+
+
+def all_profiles_of(project: str) -> str:
+    """Return the profile of a grant on all profiles of a project."""
+    return f"{project}/*"
 
 
 class Grant(Model):
-    """Permissions of an identity on one profile (`project/slug`), or on all (`*`)."""
+    """Permissions of an identity on one profile (`project/slug`), on those of a project (`project/*`), or on all (`*`).
+
+    `administer` on a project also allows to manage its policies, profiles, applications and identities through the API.
+    """
 
     profile: str
     permissions: tuple[Permission, ...]
@@ -53,18 +71,54 @@ class UniversalLogin(Model):
     window: Duration = timedelta(seconds=30)
 
 
+TOKEN_LOGINS: dict[str, str] = {  # and the field of the identity
+    "kubernetes-auth": "kubernetes",
+    "oidc-auth": "oidc",
+    "jwt-auth": "jwt",
+    "azure-auth": "azure",
+    "gcp-auth": "gcp",
+}
+_LATER = {"project", *TOKEN_LOGINS.values()}
+
+
 class Identity(Model):
-    """A machine identity; its id is random, so that tokens of a deleted identity never fit a new one."""
+    """A machine identity; its id is random, so that tokens of a deleted identity never fit a new one.
+
+    `project` is the project that created the identity through the API, or first changed its grants; empty until then.
+    """
 
     id: str
     name: str
+    project: str = ""
     aws: AWSLogin | None = None
     universal: UniversalLogin | None = None
+    kubernetes: KubernetesLogin | None = None
+    oidc: OidcLogin | None = None
+    jwt: JwtLogin | None = None
+    azure: AzureLogin | None = None
+    gcp: GcpLogin | None = None
     grants: tuple[Grant, ...] = ()
     token_ttl: Duration = timedelta(hours=1)
     token_max_ttl: Duration = timedelta(days=1)
     token_uses: int = Field(0, ge=0)  # 0: unlimited
 
+    @model_serializer(mode="wrap")
+    def _without_absent_fields(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later fields out that are empty: releases that do not know them refuse unknown keys."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if key not in _LATER or value}
+
+    def token_login(self, method: TokenMethod) -> TokenLogin | None:
+        """Return the login with tokens of this method, or None."""
+        found: TokenLogin | None = getattr(self, TOKEN_LOGINS[method])
+        return found
+
     def may(self, permission: Permission, profile: str) -> bool:
         """Return whether a grant gives the permission; `profile` is `project/slug`."""
-        return any(permission in grant.permissions and grant.profile in {"*", profile} for grant in self.grants)
+        covering = {"*", profile, all_profiles_of(profile.partition("/")[0])}
+        return any(permission in grant.permissions and grant.profile in covering for grant in self.grants)
+
+    def manages(self, project: str) -> bool:
+        """Return whether a grant on the project itself gives `administer`; one on `*` does not."""
+        wanted = all_profiles_of(project)
+        return any("administer" in grant.permissions and grant.profile == wanted for grant in self.grants)

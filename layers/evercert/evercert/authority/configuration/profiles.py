@@ -8,14 +8,16 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from evercert.authority.configuration.acme_limits import AcmeLimits
+from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.policy.policy import Part, Policy
 from evercert.schema import Instant, Model, misplaced, text_of
 
-Kind = Literal["project", "profile", "application"]
+Kind = Literal["project", "policy", "profile", "application"]
+EnrollmentType = Literal["api", "acme"]
 
 
 def id_of(stack: str, kind: Kind, name: str) -> str:
-    """Derive a stable id from the name of a project, a profile (`project/slug`) or an application."""
+    """Derive a stable id from the name of a project, a policy or profile (`project/name`), or an application."""
     return str(uuid5(NAMESPACE_URL, f"evercert:{stack}:{kind}:{name}"))
 
 
@@ -52,6 +54,22 @@ class AcmeOptions(Part):
         return {key: value for key, value in found.items() if key != "limits" or self.limits != AcmeLimits()}
 
 
+class ApiOptions(Part):
+    """Automatic renewal of certificates that were requested through the API.
+
+    `renew_before_days` is required for automatic renewal.
+    """
+
+    auto_renew: Annotated[bool, Field(strict=True)] = False
+    renew_before_days: Annotated[int, Field(strict=True, ge=1, le=30)] | None = None
+
+    @model_validator(mode="after")
+    def _require_days(self) -> Self:
+        if self.auto_renew and self.renew_before_days is None:
+            raise misplaced({("renew-before-days",): "Required with automatic renewal: from 1 to 30"})
+        return self
+
+
 class EabCredential(Model):
     """A credential for external account binding (RFC 8555 §7.3.4) that an operator created for one profile.
 
@@ -70,40 +88,70 @@ class EabCredential(Model):
     description: str = ""
 
 
+_OMITTED_IF_NONE = ("acme", "api", "enrollment", "approval", "issuer")
+
+
 class Profile(Model):
     """A certificate profile; `cas` are names of issuing CAs, at most one for each key family.
 
     `defaults` have the keys of the Infisical API: `ttlDays`, `commonName`, `keyAlgorithm`, … `acme` is None if the
-    profile serves no ACME clients.
+    profile serves no ACME clients. `enrollment` limits the profile to one type of clients; None serves all.
+    `approval` is None if requests need no approval. `issuer` is the name of the evercert issuer of the type `external`.
     """
 
     id: str
     project: str
     slug: str
     description: str = ""
-    issuer_type: Literal["ca", "self-signed"] = "ca"
+    issuer_type: Literal["ca", "self-signed", "external"] = "ca"
     cas: tuple[str, ...] = ()
     policy_name: str
     policy: Policy
     defaults: dict[str, Any] = {}
     acme: AcmeOptions | None = None
+    api: ApiOptions | None = None
+    enrollment: EnrollmentType | None = None
+    approval: ApprovalOptions | None = None
+    issuer: str | None = None
 
     @model_serializer(mode="wrap")
     def _without_absent_options(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `acme` out if it is None: releases without an ACME server refuse unknown keys."""
+        """Leave out later options that are None: releases that do not know them refuse unknown keys."""
         found: dict[str, Any] = serialize(self)
-        return {key: value for key, value in found.items() if key != "acme" or value is not None}
+        return {key: value for key, value in found.items() if key not in _OMITTED_IF_NONE or value is not None}
 
     @property
     def key(self) -> str:
         """Return `project/slug`, as in grants and documents."""
         return f"{self.project}/{self.slug}"
 
+    @property
+    def acme_enrollment(self) -> AcmeOptions | None:
+        """Return the options for ACME clients, None if the profile does not serve them."""
+        return None if self.enrollment == "api" else self.acme
+
+
+class EnrollmentSettings(Model):
+    """Settings of a profile in one application; `api` is None if the application's requests are refused."""
+
+    api: ApiOptions | None = None
+
 
 class Application(Model):
-    """A named group of profiles in one project."""
+    """A named group of profiles in one project.
+
+    `enrollment` has the settings of profiles by slug; a profile without settings serves all requests.
+    """
 
     id: str
     name: str
     project: str
     profiles: tuple[str, ...]  # slugs
+    description: str = ""
+    enrollment: dict[str, EnrollmentSettings] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_absent_options(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out later fields that are empty: releases that do not know them refuse unknown keys."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if key not in ("description", "enrollment") or value}

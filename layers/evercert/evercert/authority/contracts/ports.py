@@ -12,7 +12,16 @@ from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, EabCredential, Profile
-from evercert.authority.contracts.records import CertificateRecord, ListedRequest, LoginFailures, RequestRecord, Token
+from evercert.authority.contracts.inventory import Inventory
+from evercert.authority.contracts.issuance_trail import Actor, IssuanceTrail
+from evercert.authority.contracts.records import (
+    CertificateRecord,
+    DueCertificate,
+    ListedRequest,
+    LoginFailures,
+    RequestRecord,
+    Token,
+)
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -125,14 +134,11 @@ class Tokens(Protocol):
         """Consume one use of a limited client secret; return False if none is left."""
 
 
-class Certificates(Protocol):
-    """Requests and certificates; every write is conditional."""
+class Certificates(Inventory, IssuanceTrail, Protocol):
+    """Requests and certificates; every write is conditional. `finish`, `fail` and `revoke` write the issuance trail."""
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
-        """Store a request with its idempotency token and its claim on the certificate it renews.
-
-        Returns the request, or an earlier one with the same token or claim.
-        """
+        """Store a request, its token and its claim on a renewal; return it, or an earlier one with the same."""
 
     def request(self, request_id: str) -> RequestRecord | None:
         """Return the request with this id, or None."""
@@ -155,11 +161,28 @@ class Certificates(Protocol):
     def certificate(self, name: str) -> CertificateRecord | None:
         """Return the certificate with this id or lower-case hexadecimal SHA-256, or None."""
 
-    def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
+    def revoke(self, certificate_id: str, at: datetime, reason: str, by: Actor) -> CertificateRecord | None:
         """Revoke a certificate; return None if it is missing or already revoked.
 
         For `KEY_COMPROMISE`, the key stays blocked indefinitely.
         """
+
+    def set_renewal(
+        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime
+    ) -> CertificateRecord | None:
+        """Set or end the automatic renewal of a certificate; return None if it is renewed or revoked by now.
+
+        Also clears the error of an earlier attempt.
+        """
+
+    def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
+        """Return certificates whose automatic renewal is due, soonest expiry first.
+
+        Eventually consistent.
+        """
+
+    def record_renewal_failure(self, due: DueCertificate, until: datetime | None, error: str | None) -> bool:
+        """Store why a renewal failed and when it is tried again (None: never); return False if it changed meanwhile."""
 
     def compromised(self, public_key: bytes) -> bool:
         """Return whether this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""
@@ -199,6 +222,13 @@ class PublicStore(Protocol):
 
         Raise Unavailable or Misconfigured; the file may have been stored nevertheless.
         """
+
+
+class RenewalAnnouncer(Protocol):
+    """Announcement of failed automatic renewals."""
+
+    def failed(self, record: CertificateRecord, error: str, next_attempt: datetime | None) -> None:
+        """Publish that a renewal failed; raise Unavailable or Misconfigured."""
 
 
 class KeySeal(Protocol):

@@ -11,11 +11,13 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.authority.ca.leaf_fields import Leaf
+from evercert.authority.contracts.approval_terms import ApprovalTerms, Decision
 from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, Spelling
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import load
 
-RequestStatus = Literal["pending", "issued", "failed"]
+RequestStatus = Literal["pending_approval", "pending", "pending_validation", "issued", "failed", "rejected"]
+Origin = Literal["api", "acme", "automatic", "command"]  # of a request or revocation
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,17 @@ class RequestRecord:
     asked: str = ""  # digest of the request body; equal for a retry
     spelling: Spelling = AS_CERTIFIED
     notes: tuple[str, ...] = ()  # what the certificate leaves out of the request
+    renew_before_days: int | None = None  # None: the authority does not renew the certificate by itself
+    approval: ApprovalTerms | None = None  # None: needs none
+    decisions: tuple[Decision, ...] = ()
+    approved_at: datetime | None = None
+    external: str = ""  # name of the issuer outside of the authority that issues it
+    origin: Origin = "api"
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the request may still lead to a certificate."""
+        return self.status in {"pending_approval", "pending", "pending_validation"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,15 @@ class ListedRequest:
 
     id: str
     created_at: str  # as stored; sorts by time
+
+
+@dataclass(frozen=True)
+class DueCertificate:
+    """An entry of the index of automatic renewals."""
+
+    id: str
+    due_at: str  # as stored
+    not_after: str  # as stored; sorts by time
 
 
 @dataclass(frozen=True)
@@ -109,6 +131,11 @@ class CertificateRecord:
     revoked_at: datetime | None = None
     spelling: Spelling = AS_CERTIFIED
     reason: str | None = None  # as in the Infisical API: `KEY_COMPROMISE`
+    renew_before_days: int | None = None  # None: the authority does not renew it by itself
+    renewal_error: str | None = None  # why its last automatic renewal failed
+    due_at: datetime | None = None  # of its next automatic renewal; None also after a renewal or revocation
+    external: str = ""  # name of the issuer outside of the authority that issued it
+    reference: str | None = None  # the id that this issuer gave it
 
     @property
     def signed(self) -> x509.Certificate:

@@ -27,7 +27,7 @@ class AcmeCredentials:
     def create(self, identity: Identity, profile_id: str) -> dict[str, Any]:
         """Return a new credential of the profile; raise Refusal (400) if that serves no ACME clients."""
         profile = self._access.profile(identity, profile_id, "request")
-        if profile.acme is None:
+        if profile.acme_enrollment is None:
             raise bad_request(f"profile {profile.slug} serves no ACME clients: an operator can add `acme` to it")
         credential, mac_key = self._issue(identity, profile)
         return {

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from evercert import json_parser
@@ -17,7 +17,7 @@ from evercert.authority.http_answers import Answer, CallLog
 from evercert.authority.infisical_api.conditional_requests import file_response
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
 from evercert.authority.infisical_api.paths import refuse_unknown
-from evercert.authority.infisical_api.services import Services
+from evercert.authority.logins.access_tokens import AccessTokens
 from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected
 
 MAX_BODY = 64 * 1_024  # bytes; a CSR with a hundred names and all allowed metadata is smaller
@@ -32,13 +32,25 @@ _MISCONFIGURED = ("InternalServerError", "The authority is misconfigured; its op
 _UNAVAILABLE = ("ServiceUnavailable", "The authority is temporarily unavailable; try again")
 
 
-class Api:
+class _WithTokens(Protocol):
+    """Services that can find the identity of a caller."""
+
+    @property
+    def access_tokens(self) -> AccessTokens: ...
+
+
+S = TypeVar("S", bound=_WithTokens)
+
+
+class Api(Generic[S]):
     """Entry point of all API calls; never raises."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: S) -> None:
         self._services = services
 
-    def answer(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str]) -> tuple[Answer, CallLog]:
+    def answer(
+        self, route: Route[S] | None, event: Mapping[str, Any], ids: Mapping[str, str]
+    ) -> tuple[Answer, CallLog]:
         """Answer an event of API Gateway (payload 2.0); a `route` of None means an unknown path."""
         context = event.get("requestContext", {})
         log = CallLog(str(context.get("http", {}).get("method", "?"))[:10], route.template if route else "?")
@@ -60,7 +72,9 @@ class Api:
         log.status = answer.status
         return answer, log
 
-    def _execute(self, route: Route | None, event: Mapping[str, Any], ids: Mapping[str, str], log: CallLog) -> Payload:
+    def _execute(
+        self, route: Route[S] | None, event: Mapping[str, Any], ids: Mapping[str, str], log: CallLog
+    ) -> Payload:
         if route is None:
             http = event.get("requestContext", {}).get("http", {})
             raise refuse_unknown(log.method, str(http.get("path", "")))
@@ -72,7 +86,7 @@ class Api:
         call = Call(
             ids={name: unquote(value, errors="replace") for name, value in ids.items()},
             query=_parse_query(event) if route.query else {},
-            body=_parse_body(event, form=route.form and _is_form(headers)) if route.method == "POST" else None,
+            body=_parse_body(event, form=route.form and _is_form(headers)) if route.has_body else None,
             identity=identity,
             key=headers.get("idempotency-key"),
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from evercert.authority.api_errors import invalid, unauthorized
 from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.infisical_api.services import Services
 
-Payload = dict[str, Any] | str | PublicFile
+S = TypeVar("S")  # the services that handle the calls
+Payload = dict[str, Any] | list[dict[str, Any]] | str | PublicFile
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,23 @@ class Call:
     @property
     def page(self) -> tuple[int, int]:
         """Return offset and limit."""
-        return self.number("offset", 0, 0, 10_000), self.number("limit", 20, 1, 100)
+        return self.page_of(100)
+
+    def page_of(self, most: int) -> tuple[int, int]:
+        """Return offset and limit, which is at most `most`."""
+        return self.number("offset", 0, 0, 10_000), self.number("limit", 20, 1, most)
 
 
 @dataclass(frozen=True)
-class Route:
+class Route(Generic[S]):
     """A route; `body` and `answer` name schemas of the OpenAPI document.
 
     With `login`, the call needs an access token. A JSON route without `answer` always returns an error.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     template: str
-    handler: Callable[[Services, Call], Payload]
+    handler: Callable[[S, Call], Payload]
     summary: str
     answer: str | None = None
     login: bool = True
@@ -63,6 +67,11 @@ class Route:
     kind: str = "application/json"
     form: bool = False  # the body may be a form
     cached: bool = False  # a public file: supports conditional requests
+
+    @property
+    def has_body(self) -> bool:
+        """Return whether calls have a body."""
+        return self.method in {"POST", "PUT", "PATCH"}
 
     @property
     def methods(self) -> tuple[str, ...]:

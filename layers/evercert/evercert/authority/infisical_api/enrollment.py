@@ -7,18 +7,23 @@ from typing import Any, cast
 
 from evercert.authority.api_errors import bad_request
 from evercert.authority.configuration.identity import Identity
-from evercert.authority.configuration.profiles import Profile
+from evercert.authority.configuration.profiles import Application, Profile
+from evercert.authority.contracts.issuance_trail import Asked
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.listings import token_digest
 from evercert.authority.infisical_api.lookup import Lookup
 from evercert.authority.registration.access import Access
+from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.recorded_refusals import record_pending, recorded_refusals, requested_names
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
+from evercert.authority.requests.bodies import IssueBody
 from evercert.canonical_json import digest
+from evercert.deadline import Clock
 from evercert.errors import Unavailable
 
 MAX_TOKEN_LENGTH = 255
@@ -64,6 +69,7 @@ class Enrollment:
     builder: RequestBuilder
     fulfillment: Fulfillment
     seal: KeySeal
+    clock: Clock
 
     def issue(self, identity: Identity, data: object, key: str | None = None) -> dict[str, Any]:
         """Issue a certificate; `key` is the header Idempotency-Key.
@@ -72,39 +78,47 @@ class Enrollment:
         """
         body = bodies.issue(data)
         profile = self.access.profile(identity, body.profile_id, "request")
-        application = self._application(profile, body.application_id)
-        token, content_digest = (
-            idempotency_token(identity, key, body.token),
-            request_digest(cast("dict[str, Any]", data)),
-        )
-        request = self.certificates.request_of(token) if token else None
-        if request is None:
-            csr = supplied.read(body.csr) if body.csr else None
-            if csr is None:
-                self.access.require_key_of_new(identity, profile)
+        asked = Asked(identity.id, "api", profile.id, body.application_id, tuple(requested_names(body.requested)))
+        with recorded_refusals(self.certificates, self.clock, asked) as names:
+            options = enrollment_options(profile, self._application(body.application_id))
+            token = idempotency_token(identity, key, body.token)
             requester = Requester(
                 identity.id,
-                application,
+                body.application_id,
                 self.lookup.project_id(profile),
                 body.remove_roots,
                 body.metadata,
-                content_digest,
+                request_digest(cast("dict[str, Any]", data)),
                 body.requested,
                 spelling=body.spelling,
+                renew_before_days=options.renew_before_days if options is not None and options.auto_renew else None,
             )
-            wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
-            request = self.certificates.open(self.builder.request(requester, profile, wanted, csr), token)
-        if request.asked != content_digest:
-            raise bad_request("Idempotency-Key: used before for another request; send a new key")
+            request = self.certificates.request_of(token) if token else None
+            if request is None:
+                request = self.certificates.open(self._request(identity, requester, profile, body, names), token)
+            if request.asked != requester.content_digest:
+                raise bad_request("Idempotency-Key: used before for another request; send a new key")
         return self._response(identity, request)
 
-    def _application(self, profile: Profile, application_id: str | None) -> str | None:
+    def _request(
+        self, identity: Identity, requester: Requester, profile: Profile, body: IssueBody, names: list[str]
+    ) -> RequestRecord:
+        """Build the request; `names` receives those of the CSR."""
+        csr = supplied.read(body.csr) if body.csr else None
+        if csr is None:
+            self.access.require_key_of_new(identity, profile)
+        else:
+            names += requested_names(csr.requested)
+        wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
+        return self.builder.request(requester, profile, wanted, csr)
+
+    def _application(self, application_id: str | None) -> Application | None:
         if application_id is None:
             return None
         found = self.configuration.application(application_id)
-        if found is None or found.project != profile.project or profile.slug not in found.profiles:
+        if found is None:
             raise bad_request("This profile is not attached to the specified Application.")
-        return found.id
+        return found
 
     def _response(self, identity: Identity, request: RequestRecord) -> dict[str, Any]:
         """Return the certificate, or a pending request if a service is unavailable.
@@ -118,7 +132,12 @@ class Enrollment:
                 issued = {"certificate": self._certificate(identity, request, found), "status": "issued"}
                 return response | issued | response_bodies.notes_message(request)
         except Unavailable:
+            record_pending(self.certificates, request)
             return response | {"status": "pending", "message": PENDING_MESSAGE}
+        if found.is_open:
+            return response | {"status": found.status, "message": response_bodies.waiting_message(found)}
+        if found.status == "rejected":
+            return response | {"status": found.status, "message": found.error}
         raise bad_request(found.error or "The request has failed")
 
     def _certificate(self, identity: Identity, request: RequestRecord, record: CertificateRecord) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile, id_of
 from evercert.authority.contracts.ports import Configuration
+from evercert.authority.infisical_api.profile_bodies import profile_body
 from evercert.authority.registration.access import Access, uuid_of
 from evercert.schema import printable
 
@@ -17,10 +18,11 @@ from evercert.schema import printable
 class Lookup:
     """Find objects by name; names without a profile visible to the identity count as missing."""
 
-    def __init__(self, configuration: Configuration, access: Access, stack: str) -> None:
+    def __init__(self, configuration: Configuration, access: Access, stack: str, address: str) -> None:
         self._configuration = configuration
         self._access = access
         self._stack = stack
+        self._address = address
 
     def project(self, identity: Identity, slug: str) -> dict[str, Any]:
         """Return the project with this slug."""
@@ -106,16 +108,5 @@ class Lookup:
         return {ca.name: ca.id for ca in self._configuration.every_ca().values() if isinstance(ca, CA)}
 
     def _profile(self, profile: Profile, known: Mapping[str, str]) -> dict[str, Any]:
-        cas = [known[name] for name in profile.cas if name in known]
-        return {
-            "id": profile.id,
-            "slug": profile.slug,
-            "projectId": self.project_id(profile),
-            "description": profile.description or None,
-            "enrollmentType": "api",
-            "issuerType": profile.issuer_type,
-            "caId": cas[0] if cas else None,
-            "apiConfig": {"autoRenew": False},
-            "externalConfigs": None,
-            "defaults": profile.defaults or None,
-        }
+        policy_id = id_of(self._stack, "policy", f"{profile.project}/{profile.policy_name}")
+        return profile_body(profile, self.project_id(profile), policy_id, known, self._address)

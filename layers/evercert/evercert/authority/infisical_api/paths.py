@@ -9,49 +9,51 @@ from typing import Any
 from evercert.authority.api_errors import Refusal, not_found, not_implemented
 
 _MANAGER = "/api/v1/cert-manager"
-_APPLY = "define them in an authority document and run `evercert authority apply FILE`"
 _ISSUE = f"use POST {_MANAGER}/certificates"
 # Not 404: Terraform would take it for a deleted object and create another one.
 _NOT_OFFERED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), what, remedy)
     for pattern, what, remedy in (
         (
-            f"{_MANAGER}/certificate-profiles/[^/]+/certificates/latest-active-bundle",
-            "the newest bundle of a profile is not offered",
-            f"use GET {_MANAGER}/certificate-profiles/ID/certificates, then GET {_MANAGER}/certificates/ID/bundle",
+            f"{_MANAGER}/certificate-templates(/.*)?|/api/v[12]/pki/certificate-templates(/.*)?",
+            "certificate templates are the older form of certificate policies",
+            f"use {_MANAGER}/certificate-policies",
         ),
-        (f"{_MANAGER}/certificate-profiles(/.*)?", "certificate profiles are not managed through this API", _APPLY),
         (
-            f"{_MANAGER}/(certificate-policies|certificate-templates)(/.*)?|/api/v[12]/pki/certificate-templates(/.*)?",
-            "certificate policies are not managed through this API",
-            f"{_APPLY}; they are part of certificate profiles",
+            f"{_MANAGER}/applications/[^/]+/(identities|groups|users)(/.*)?",
+            "applications have no members",
+            "give identities permissions with /api/v1/projects/ID/identities",
         ),
-        (f"{_MANAGER}/applications(/.*)?", "applications are not managed through this API", _APPLY),
         (
             f"{_MANAGER}/ca(/.*)?|/api/v[12]/pki/ca(/.*)?",
-            "certificate authorities are not managed through this API",
+            "certificate authorities cannot be changed through this API",
             "use `evercert authority init` and `evercert authority ca`",
         ),
         (
-            f"{_MANAGER}/certificates/(sign|issue|order)-certificate|/api/v1/pki/certificates/.*",
+            "/api/v1/pki/certificates/.*",
             "this deprecated call is not offered",
             _ISSUE,
         ),
         (f"{_MANAGER}/certificates/import-certificate", "certificates cannot be imported", _ISSUE),
         (
-            f"{_MANAGER}/certificates/[^/]+(/config)?",
-            "certificates cannot be changed or deleted through this API",
-            "revoke the certificate, or configure renewals in the client",
+            f"{_MANAGER}/certificates/[^/]+",
+            "certificates cannot be deleted, nor their metadata changed",
+            f"revoke the certificate, or set its renewal with PATCH {_MANAGER}/certificates/ID/config",
         ),
         (
-            "/api/v[0-9]/(identities|projects|workspace|organizations?)(/.*)?",
-            "identities and projects are not managed through this API",
-            "use `evercert authority identity create` and `evercert authority apply FILE`",
+            "/api/v[0-9]/(identities|workspace|organizations?)(/.*)?",
+            "identities are managed per project",
+            "use /api/v1/projects/ID/identities",
+        ),
+        (
+            "/api/v[0-9]/projects(/.*)?",
+            "projects are not managed through this API",
+            "use `evercert authority project create`",
         ),
         (
             "/api/v1/auth/[^/]+-auth/identities(/.*)?",
-            "logins of identities are not managed through this API",
-            "use `evercert authority identity create`",
+            "unsupported login method",
+            "use universal-auth, aws-auth, kubernetes-auth, oidc-auth, jwt-auth, azure-auth or gcp-auth",
         ),
     )
 )
@@ -59,10 +61,9 @@ _NOT_OFFERED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _READS = re.compile(
-    rf"{_MANAGER}/certificate-profiles/[\w-]+/certificates/latest-active-bundle"
-    rf"|{_MANAGER}/(certificate-policies|certificate-templates)(/[\w-]+)?"
-    rf"|{_MANAGER}/applications(/[\w-]+(/(identities|enrollment))?)?"
-    rf"|{_MANAGER}/ca(/internal)?(/[\w-]+)?",
+    rf"{_MANAGER}/certificate-templates(/[\w-]+)?"
+    rf"|{_MANAGER}/applications/[\w-]+/(identities|groups|users)"
+    rf"|{_MANAGER}/ca/[\w-]+(/[\w-]+)?",
     re.ASCII,
 )
 

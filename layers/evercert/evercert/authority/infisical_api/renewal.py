@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from evercert.authority.api_errors import bad_request
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Profile
+from evercert.authority.contracts.issuance_trail import Asked, names_of
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.enrollment import idempotency_token, request_digest
 from evercert.authority.registration.access import Access
+from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.registration.fulfillment import Fulfillment
+from evercert.authority.registration.recorded_refusals import record_pending, recorded_refusals, requested_names
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
 from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
@@ -28,6 +31,7 @@ from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
 from evercert.pki.keys import PrivateKey
 
 _EMPTY = ("certificate", "issuingCaCertificate", "certificateChain", "serialNumber", "certificateId")
+_RENEWABLE = ("active", "retired")  # states of the old certificate's CA; the profile names the CA of the new one
 _ONCE = "certificate has already been renewed"
 
 
@@ -48,25 +52,57 @@ class Renewals:
         body = bodies.renew(data)
         old = self.access.certificate(identity, name)
         profile = self.access.profile(identity, old.profile, "request")
-        token = idempotency_token(identity, key, None)
+        names = tuple(requested_names(body.requested)) or names_of(old.leaf)
+        asked = Asked(identity.id, "api", profile.id, old.application, names, old.id)
         content_digest = request_digest(cast("dict[str, Any]", data or {}), renews=old.id)
-        known = self.certificates.request_of(token) if token else None
-        request = known or self.certificates.renewal_of(old.id)
-        if request is None:
-            request = self.certificates.open(self._request(identity, old, profile, body, content_digest), token)
-        if request.renews != old.id:
-            raise bad_request("Idempotency-Key: used before for another request; send a new key")
-        same = request.asked == content_digest and request.identity == identity.id
-        if not same or (request.status == "issued" and known is None and not request.supplied_csr):
-            self.fulfillment.fulfill(request)  # complete the other renewal, so that clients can find it
-            raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
+        with recorded_refusals(self.certificates, self.clock, asked):
+            token = idempotency_token(identity, key, None)
+            known = self.certificates.request_of(token) if token else None
+            request = known or self.certificates.renewal_of(old.id)
+            if request is None:
+                request = self.certificates.open(self._request(identity, old, profile, body, content_digest), token)
+            if request.renews != old.id:
+                raise bad_request("Idempotency-Key: used before for another request; send a new key")
+            same = request.asked == content_digest and request.identity == identity.id
+            if not same or (request.status == "issued" and known is None and not request.supplied_csr):
+                self.fulfillment.fulfill(request)  # complete the other renewal, so that clients can find it
+                raise bad_request(f"Certificate is not eligible for renewal: {_ONCE}")
         return self._response(request)
+
+    def renew_unattended(self, record: CertificateRecord) -> CertificateRecord | RequestRecord:
+        """Renew a certificate with a new key and the permissions of the identity that requested it.
+
+        Idempotent: returns the certificate of an earlier or concurrent renewal. Raise Refusal, Unavailable,
+        Misconfigured.
+        """
+        if (request := self.certificates.renewal_of(record.id)) is None:
+            names = names_of(record.leaf)
+            asked = Asked(record.identity, "automatic", record.profile, record.application, names, record.id)
+            with recorded_refusals(self.certificates, self.clock, asked):
+                request = self._opened_unattended(record)
+        try:
+            return self.fulfillment.fulfill(request)
+        except Unavailable:
+            record_pending(self.certificates, request)
+            raise
+
+    def _opened_unattended(self, record: CertificateRecord) -> RequestRecord:
+        identity = self.configuration.identity(record.identity)
+        if identity is None:
+            raise bad_request("the identity that requested the certificate was deleted: renew it with another identity")
+        profile = self.access.profile(identity, record.profile, "request")
+        content_digest = request_digest({}, renews=record.id)
+        body = RenewBody(None, {}, remove_roots=False, key_source="new")
+        request = self._request(identity, record, profile, body, content_digest)
+        return self.certificates.open(replace(request, origin="automatic"), None)
 
     def _request(
         self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, content_digest: str
     ) -> RequestRecord:
         if reasons := self._ineligibility(old):
             raise bad_request(f"Certificate is not eligible for renewal: {', '.join(reasons)}")
+        application = self.configuration.application(old.application) if old.application else None
+        enrollment_options(profile, application)
         csr, private_key = self._resolve_key(identity, old, profile, body)
         requester = Requester(
             identity.id,
@@ -78,10 +114,13 @@ class Renewals:
             body.requested,
             renews=old.id,
             spelling=AS_CERTIFIED if body.csr or body.requested else old.spelling,
+            renew_before_days=old.renew_before_days,
         )
         wanted = EffectiveRequest.of(self._merged_fields(old, profile, body, csr, private_key))
-        if body.requested or _changed(old, wanted.for_key(wanted.key_algorithm)):
+        changed = bool(body.requested) or _changed(old, wanted.for_key(wanted.key_algorithm))
+        if changed or profile.approval is not None:  # a request that waits would hold up the owner's renewal
             self.access.require_own(identity, old, "edit", "certificates")
+        requester = replace(requester, unchanged=not changed and old.identity == identity.id)
         return self.builder.request(requester, profile, wanted, csr, private_key)
 
     def _ineligibility(self, old: CertificateRecord) -> list[str]:
@@ -90,7 +129,7 @@ class Renewals:
         if status != "active":
             reasons.append(f"certificate is {status}")
         ca = self.configuration.ca(old.ca) if old.ca else None
-        if old.ca and (ca is None or ca.status != "active"):
+        if old.ca and (ca is None or ca.status not in _RENEWABLE):
             reasons.append("CA is not active")
         return reasons
 
@@ -151,8 +190,11 @@ class Renewals:
         try:
             found = self.fulfillment.fulfill(request)
         except Unavailable:
+            record_pending(self.certificates, request)
             return {**dict.fromkeys(_EMPTY, ""), "certificateRequestId": request.id}
         if not isinstance(found, CertificateRecord):
+            if found.is_open:
+                return {**dict.fromkeys(_EMPTY, ""), "certificateRequestId": request.id}
             raise bad_request(found.error or "The request has failed")
         return {
             **response_bodies.issued_certificate(found, remove_roots=request.remove_roots),

@@ -50,7 +50,7 @@ def issued_certificate(record: CertificateRecord, *, remove_roots: bool) -> dict
     issuer, chain = _chain(record.chain, remove_roots=remove_roots)
     return {
         "certificate": record.certificate.strip(),
-        "issuingCaCertificate": issuer if record.ca else "",
+        "issuingCaCertificate": issuer if record.ca or record.external else "",
         "certificateChain": chain,
         "serialNumber": record.serial_number,
         "certificateId": record.id,
@@ -109,6 +109,8 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
         "friendlyName": common_name(leaf),
         "renewedByCertificateId": record.renewed_by,
         "hasPrivateKey": record.sealed_key is not None,
+        "renewBeforeDays": record.renew_before_days,
+        "renewalError": record.renewal_error,
         "metadata": metadata_pairs(record.metadata),
         "certificateRequestId": record.request,
         "profileId": record.profile,
@@ -133,8 +135,8 @@ def request_status(request: RequestRecord, record: CertificateRecord | None, pri
         "certificateId": record.id if record else None,
         "privateKey": private_key,
         "serialNumber": record.serial_number if record else None,
-        "errorMessage": None if record else request.error,
-        "pendingMessage": "The signer has not answered yet; try again" if is_waiting(request, record) else None,
+        "errorMessage": None if record or request.is_open else request.error,
+        "pendingMessage": waiting_message(request) if is_waiting(request, record) else None,
         **subject(request.leaf),
         "basicConstraints": None,
         "metadata": metadata_pairs(request.metadata),
@@ -161,7 +163,7 @@ def request_row(request: RequestRecord) -> dict[str, Any]:
         "profileId": request.profile,
         "caId": request.ca or None,
         "certificateId": request.certificate_id if issued else None,
-        "approvalRequestId": None,
+        "approvalRequestId": request.id if request.approval is not None else None,
         "errorMessage": request.error,
         "pendingMessage": None,
         "metadata": metadata_pairs(request.metadata),
@@ -171,8 +173,18 @@ def request_row(request: RequestRecord) -> dict[str, Any]:
 
 
 def is_waiting(request: RequestRecord, record: CertificateRecord | None) -> bool:
-    """Return whether the request still waits for the signer."""
-    return record is None and request.status == "pending"
+    """Return whether the request still waits for an approval or the signer."""
+    return record is None and request.is_open
+
+
+def waiting_message(request: RequestRecord) -> str:
+    """Return what an open request waits for."""
+    if request.external and request.status in {"pending", "pending_validation"}:
+        return request.error or f"Waiting for issuer {request.external}"
+    terms, approved = request.approval, sum(one.approved for one in request.decisions)
+    if request.status != "pending_approval" or terms is None:
+        return "The signer has not answered yet; try again"
+    return f"Waiting for approval until {to_text(terms.until)}: {approved} of {terms.needed}"
 
 
 def subject(leaf: Leaf) -> dict[str, Any]:

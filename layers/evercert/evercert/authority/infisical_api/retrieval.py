@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from evercert.authority.api_errors import bad_request, not_found
+from evercert.authority.api_errors import bad_request, not_found, permission_denied
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
@@ -17,6 +17,7 @@ from evercert.authority.registration.access import Access
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.errors import Misconfigured, Unavailable
 
+MAX_LATEST = 100  # requests in which the newest certificate is searched
 MAX_RENEWAL_CHAIN = 100  # renewals followed to find the newest
 
 
@@ -41,8 +42,8 @@ class Retrieval:
         found |= {
             "profileName": profile.slug if profile else None,
             "applicationName": application.name if application else None,
-            "caName": ca.name if ca else None,
-            "caType": "internal" if record.ca else None,
+            "caName": ca.name if ca else record.external or None,
+            "caType": "internal" if record.ca else "external" if record.external else None,
         }
         if latest := self._latest(record):
             found["latestRenewalCertificateId"] = latest
@@ -71,6 +72,19 @@ class Retrieval:
             "serialNumber": record.serial_number,
         }
 
+    def latest_active_bundle(self, identity: Identity, profile_id: str) -> dict[str, Any]:
+        """Return the bundle of the newest certificate of a profile that is valid and not renewed.
+
+        Considers the latest 100 requests. Raise Refusal (404) if none of them has such a certificate.
+        """
+        profile, now = self.access.profile(identity, profile_id), self.clock()
+        listed = self.certificates.requests_of(profile.id, MAX_LATEST)
+        for request in self.certificates.requests_by_id([one.id for one in listed]):
+            record = self.certificates.certificate(request.certificate_id) if request.status == "issued" else None
+            if record is not None and not record.renewed_by and response_bodies.status(record, now) == "active":
+                return {"certificateId": record.id, **self.bundle(identity, record.id)}
+        raise not_found("No active certificate found for this profile")
+
     def private_key(self, identity: Identity, name: str) -> str:
         """Return the private key in PEM; raise Refusal (403 without permission, 404 if the client made it)."""
         record = self.access.certificate(identity, name)
@@ -85,12 +99,19 @@ class Retrieval:
         return response_bodies.request_status(request, record, self._key(identity, record) if record else None)
 
     def cancel(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """Complete a pending request and report that it was not cancelled.
+        """Cancel a request that waits for an approval; complete any other and report that it was not cancelled.
 
         The signer may have signed it already; a client that does not want the certificate revokes it.
         """
         pending = self.access.request(identity, request_id)
         self.access.profile(identity, pending.profile, "request")
+        if pending.status == "pending_approval":
+            if pending.identity != identity.id and not self.access.administers(identity, pending):
+                raise permission_denied("edit", "certificate-requests")
+            self.certificates.fail(replace(pending, updated_at=self.clock()), "cancelled before its approval")
+            pending = self.access.request(identity, request_id)
+            if pending.status == "failed":
+                return {"status": pending.status, "cancelled": True, "errorMessage": pending.error}
         request, record = self._resume(pending)
         return {"status": "issued" if record else request.status, "cancelled": False, "errorMessage": request.error}
 

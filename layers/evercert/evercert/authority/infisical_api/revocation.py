@@ -7,6 +7,7 @@ from typing import Any
 from evercert.authority.api_errors import bad_request, invalid
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS, REFUSED_REASONS
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.registration.access import Access
 from evercert.authority.registration.blocked_keys import require_own_key
@@ -27,9 +28,11 @@ class Revocation:
         reason = _reason(body)
         record = self._access.certificate(identity, name)
         self._access.require_revoke(identity, record)
+        if record.external:
+            raise bad_request(f"issuer {record.external} signed the certificate: revoke it there")
         if reason == "KEY_COMPROMISE":
             require_own_key(self._certificates, self._access, identity, record)
-        revoked = self._revoking.revoke(record, reason)
+        revoked = self._revoking.revoke(record, reason, Actor(identity.id, "api"))
         if revoked is None or revoked.revoked_at is None:
             raise bad_request("Certificate is already revoked")
         return {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from evercert.authority.infisical_api.approval_routes import APPROVAL_ROUTES
+from evercert.authority.infisical_api.ca_routes import CA_ROUTES
+from evercert.authority.infisical_api.deprecated_routes import DEPRECATED_ROUTES
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
 from evercert.authority.infisical_api.openapi import openapi_document
 from evercert.authority.infisical_api.response_bodies import status_response
@@ -21,12 +24,12 @@ def _status(services: Services, _call: Call) -> Payload:
     return status_response(services.clock())
 
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[Route[Services], ...] = (
     Route(
         "POST",
         "/api/v1/auth/{method}/login",
         lambda services, call: services.logins.login(call.ids["method"], call.body),
-        "Log in: universal-auth or aws-auth",
+        "Log in: universal-auth, aws-auth, kubernetes-auth, oidc-auth, jwt-auth, azure-auth or gcp-auth",
         "GivenToken",
         login=False,
         body="Login",
@@ -93,6 +96,13 @@ ROUTES: tuple[Route, ...] = (
         query=("offset", "limit"),
     ),
     Route(
+        "GET",
+        f"{PROFILES}/{{id}}/certificates/latest-active-bundle",
+        lambda services, call: services.retrieval.latest_active_bundle(call.caller, call.ids["id"]),
+        "Get the newest valid certificate of a profile with chain and private key",
+        "LatestBundle",
+    ),
+    Route(
         "POST",
         f"{MANAGER}/acme-credentials/{{id}}",
         lambda services, call: services.acme_credentials.create(call.caller, call.ids["id"]),
@@ -124,6 +134,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST",
+        f"{CERTIFICATES}/search",
+        lambda services, call: services.inventory.search(call.caller, call.body),
+        "Search certificates by name, serial number, fingerprint, expiry, profile, requester or status; evercert only",
+        "CertificatesFound",
+        body="CertificateSearch",
+    ),
+    Route(
+        "POST",
         f"{REQUESTS}/search",
         lambda services, call: services.listings.search(call.caller, call.body),
         "Search certificate requests, newest first",
@@ -147,9 +165,10 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         f"{REQUESTS}/{{id}}/cancel",
         lambda services, call: services.retrieval.cancel(call.caller, call.ids["id"]),
-        "Complete a pending request; requests cannot be cancelled",
+        "Cancel a request that waits for an approval; complete any other pending request",
         "Cancelled",
     ),
+    *APPROVAL_ROUTES,
     Route(
         "GET",
         f"{CERTIFICATES}/{{id}}",
@@ -189,6 +208,14 @@ ROUTES: tuple[Route, ...] = (
         body="Revoke",
     ),
     Route(
+        "PATCH",
+        f"{CERTIFICATES}/{{id}}/config",
+        lambda services, call: services.renewal_settings.change(call.caller, call.ids["id"], call.body),
+        "Set or end the automatic renewal of a certificate whose key the authority generated",
+        "RenewalConfigured",
+        body="RenewalConfig",
+    ),
+    Route(
         "GET",
         f"{MANAGER}/crl/{{id}}/der",
         lambda services, call: services.downloads.crl(call.ids["id"]),
@@ -206,6 +233,8 @@ ROUTES: tuple[Route, ...] = (
         kind="application/pkix-cert",
         cached=True,
     ),
+    *DEPRECATED_ROUTES,
+    *CA_ROUTES,
     Route("GET", "/api/status", _status, "Get the state of the server", "Status", login=False),
     Route("GET", "/api/openapi.json", _openapi, "Get this document", "Document", login=False),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from evercert.authority.api_errors import invalid, not_found, not_implemented
 from evercert.authority.configuration.identity import Identity
@@ -13,15 +13,14 @@ from evercert.authority.logins.sts_request import SignedRequest
 from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.schema import printable
 
+if TYPE_CHECKING:
+    from evercert.authority.logins.token_auth import TokenAuth
+
 _LONGEST = 24 * 1_024  # signed headers of an AWS login, including a session token
 _ID = 200
+_TOKEN = 8 * 1_024
 _NOT_OFFERED = (
-    "kubernetes-auth",
-    "azure-auth",
-    "gcp-auth",
     "ldap-auth",
-    "oidc-auth",
-    "jwt-auth",
     "oci-auth",
     "alicloud-auth",
     "tls-cert-auth",
@@ -30,13 +29,17 @@ _NOT_OFFERED = (
 )
 
 
+TokenLogins = Callable[[], "TokenAuth"]  # created on first use: most calls are no logins with a token
+
+
 class LoginService:
     """`POST /api/v1/auth/<method>/login`, `…/token/renew` and `…/token/revoke`; all raise Refusal."""
 
-    def __init__(self, access_tokens: AccessTokens, universal: UniversalAuth, aws: AWSAuth) -> None:
+    def __init__(self, access_tokens: AccessTokens, universal: UniversalAuth, aws: AWSAuth, token: TokenLogins) -> None:
         self._access_tokens = access_tokens
         self._universal = universal
         self._aws = aws
+        self._token = token
 
     def login(self, method: str, body: object) -> dict[str, Any]:
         """Log in and return a token; `method` comes from the path, `body` is parsed JSON."""
@@ -45,8 +48,11 @@ class LoginService:
                 identity = self._by_secret(body)
             case "aws-auth":
                 identity = self._by_signature(body)
+            case "kubernetes-auth" | "oidc-auth" | "jwt-auth" | "azure-auth" | "gcp-auth":
+                fields = _text_fields(body, {"identityId": _ID, "jwt": _TOKEN})
+                identity = self._token().identity(method, fields["identityId"], fields["jwt"].strip())
             case _ if method in _NOT_OFFERED:
-                raise not_implemented(f"{method} is not supported here: log in with universal-auth or aws-auth")
+                raise not_implemented(f"{method} is not supported here: log in with another method")
             case _:
                 raise not_found(f"Unknown login method {printable(method, 60)}")
         return self._access_tokens.issue(identity)

@@ -67,7 +67,15 @@ def denies(kind: str, pattern: str, value: str) -> bool:
 
 def matches(pattern: str, value: str) -> bool:
     """Return whether the pattern matches; uses no regular expression, so it cannot backtrack exponentially."""
-    pieces, text = [fold(piece) for piece in pattern.split("*")], fold(value)
+    return _matches([fold(piece) for piece in pattern.split("*")], fold(value))
+
+
+def matches_exactly(pattern: str, value: str) -> bool:
+    """Return whether the pattern matches, in the same case and spelling."""
+    return _matches(pattern.split("*"), value)
+
+
+def _matches(pieces: list[str], text: str) -> bool:
     if len(pieces) == 1:
         return pieces[0] == text
     first, *middle, last = pieces

@@ -86,6 +86,7 @@ _KEYS = {"ECDSA-P256": "EC_prime256v1", "ECDSA-P384": "EC_secp384r1", "ECDSA-P52
     f"RSA-{size}": f"RSA_{size}" for size in (2048, 3072, 4096)
 }
 _SIGNATURES = {f"SHA{bits}-{signs}": f"{signs}-SHA{bits}" for bits in (256, 384, 512) for signs in ("RSA", "ECDSA")}
+POLICY_NAMES = {api: policy for policy, api in (_KEYS | _SIGNATURES).items()}  # of algorithms, in the API for policies
 Values = Annotated[tuple[str, ...], AfterValidator(_list)]
 KeyUsageWords = Annotated[
     tuple[Annotated[KeyUsageWord, _usage((*KEY_USAGES, "key_cert_sign", "crl_sign"))], ...], AfterValidator(_list)

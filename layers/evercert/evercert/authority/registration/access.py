@@ -14,12 +14,13 @@ from evercert.authority.contracts.records import CertificateRecord, RequestRecor
 Row = TypeVar("Row", CertificateRecord, RequestRecord)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_ANY: tuple[Permission, ...] = ("request", "read-key", "administer")
+_ANY: tuple[Permission, ...] = ("request", "read-key", "administer", "approve")
 # Action and subject of each permission in error bodies of the Infisical API.
 _ACTIONS: dict[Permission, tuple[str, str]] = {
     "request": ("issue-cert", "certificate-profiles"),
     "read-key": ("read-private-key", "certificates"),
     "administer": ("revoke", "certificates"),
+    "approve": ("approve", "certificate-requests"),
 }
 
 _NO_KEY = "the authority would generate a private key that you cannot read: send a CSR, or have the permission added"
@@ -62,6 +63,12 @@ class Access:
         """Return all profiles that are visible to the identity."""
         return [profile for profile in self._configuration.profiles() if self.can_see(identity, profile)]
 
+    def visible_profiles(self, identity: Identity) -> tuple[str, ...] | None:
+        """Return the ids of visible profiles; None if the identity sees all, deleted ones included."""
+        if any(identity.may(permission, "") for permission in _ANY):
+            return None
+        return tuple(profile.id for profile in self.profiles(identity))
+
     def certificate(self, identity: Identity, name: str) -> CertificateRecord:
         """Return a certificate by id or SHA-256 fingerprint; raise Refusal (404) if missing or invisible."""
         found = uuid_of(name) or (name.lower() if _FINGERPRINT.fullmatch(name.lower()) else None)
@@ -96,7 +103,11 @@ class Access:
         if not own and "administer" not in permissions:
             raise permission_denied(*_ACTIONS["administer"])
 
-    def administers(self, identity: Identity, row: CertificateRecord) -> bool:
+    def approves(self, identity: Identity, row: RequestRecord) -> bool:
+        """Return whether the identity may approve requests of the profile."""
+        return "approve" in self._permissions(identity, row)
+
+    def administers(self, identity: Identity, row: CertificateRecord | RequestRecord) -> bool:
         """Return whether the identity administers the profile."""
         return "administer" in self._permissions(identity, row)
 

@@ -30,7 +30,7 @@ POLL_SECONDS, POLLS = 0.5, 24  # for another publisher; the call has 29 seconds
 class RefreshResult:
     """Result for one CA: `age` of the current CRL, and time `left` until the CA certificate expires.
 
-    For an unreadable CA, `name` is the id and `left` is None.
+    For an unreadable CA, `name` is the id and `left` is None. A retired CA needs no renewal: `left` is None, too.
     """
 
     ca: str
@@ -144,7 +144,7 @@ class CrlPublisher:
             except EvercertError as error:
                 problem = str(error)
             now = self._clock()
-            left = ca.current.x509.not_valid_after_utc - now
+            left = None if ca.status == "retired" else ca.current.x509.not_valid_after_utc - now
             done.append(RefreshResult(ca.id, ca.name, problem, now - self._outdated_since(ca), left))
         return done
 

@@ -11,20 +11,23 @@ from cryptography import x509
 from evercert.authority.api_errors import Refusal
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import LeafOrder
+from evercert.authority.contracts.external import ExternalRequests
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, Signer
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.registration.blocked_keys import require_uncompromised
+from evercert.authority.registration.renewal_schedule import renewal_time
 from evercert.authority.registration.self_signed import build_self_signed
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
 from evercert.pki.csr_parser import public_key_of
+from evercert.timestamps import to_text
 
 _CHECKED_RECENTLY = timedelta(
     seconds=30
 )  # upper bound of an API call, which checked the key when it stored the request
 _COPIED_FIELDS = (
     "identity", "profile", "application", "project", "ca", "leaf", "lifetime", "csr", "supplied_csr", "metadata",
-    "sealed_key", "renews", "spelling",
+    "sealed_key", "renews", "spelling", "renew_before_days",
 )  # fmt: skip
 
 
@@ -38,7 +41,10 @@ class Fulfillment:
         signer: Signer,
         seal: KeySeal,
         clock: Callable[[], datetime],
+        *,
+        external: ExternalRequests | None = None,
     ) -> None:
+        self._external = external
         self._configuration = configuration
         self._certificates = certificates
         self._signer = signer
@@ -46,20 +52,45 @@ class Fulfillment:
         self._clock = clock
 
     def fulfill(self, request: RequestRecord) -> CertificateRecord | RequestRecord:
-        """Return the certificate, or the failed request.
+        """Return the certificate, or the request: failed, rejected, or waiting for an approval or an external issuer.
 
         Raises Unavailable or Misconfigured; the request then stays pending.
         """
-        if request.status == "failed":
+        if request.status in {"failed", "rejected"}:
             return request
         if request.status == "issued":
             return self._certificate(request)
+        if request.status == "pending_approval":
+            return self._waiting(request)
+        if request.external:
+            return self._hand_over(request)
         try:
             self._require_certifiable(request)
-            record = self._sign(request)
+            record = self._sign(_dated(request))
         except Refusal as refusal:
             return self._fail(request, str(refusal))
         return self._certificates.finish(request, record)
+
+    def _waiting(self, request: RequestRecord) -> CertificateRecord | RequestRecord:
+        """Return the request; it fails once its time for an approval is over."""
+        if request.approval is None or self._clock() < request.approval.until:
+            return request
+        return self._fail(request, f"no approval until {to_text(request.approval.until)}")
+
+    def _hand_over(self, request: RequestRecord) -> RequestRecord:
+        """Return the request, which the issuer function fulfills; its `error` says what it waits for.
+
+        The status `pending_validation` is never stored: a person has to act at the issuer.
+        """
+        if self._external is None:
+            raise Misconfigured("this function cannot hand requests over to external issuers")
+        work = self._external.find(request.id)
+        if work is None:
+            self._external.begin(request.id, self._clock())
+            return request
+        return replace(
+            request, error=work.message or None, status="pending_validation" if work.validating else request.status
+        )
 
     def _require_certifiable(self, request: RequestRecord) -> None:
         """Raise Refusal if the key of a delayed request was revoked as compromised meanwhile."""
@@ -92,14 +123,16 @@ class Fulfillment:
             chain = "".join(f"{one.strip()}\n" for one in (ca.current.certificate, ca.current.chain) if one.strip())
         now = self._clock()
         pem = to_pem([certificate])
+        begin, end, days = certificate.not_valid_before_utc, certificate.not_valid_after_utc, request.renew_before_days
         return CertificateRecord(
             id=request.certificate_id,
             request=request.id,
             created_at=now,
             updated_at=now,
             serial_number=f"{certificate.serial_number:040x}",
-            not_before=certificate.not_valid_before_utc,
-            not_after=certificate.not_valid_after_utc,
+            not_before=begin,
+            not_after=end,
+            due_at=None if days is None else renewal_time(begin, end, days),
             certificate=pem,
             chain=chain or pem,
             **{name: getattr(request, name) for name in _COPIED_FIELDS},
@@ -116,3 +149,13 @@ class Fulfillment:
             missing = f"CA {request.ca} of request {request.id} is missing or has no certificate"
             raise Misconfigured(f"{missing}; import its certificate, or request again from another profile")
         return ca
+
+
+def _dated(request: RequestRecord) -> RequestRecord:
+    """Return the request with its dates moved to the approval, if the client set none; the same at every call."""
+    if request.approved_at is None or request.approval is None or not request.approval.movable:
+        return request
+    waited = request.approved_at.replace(microsecond=0) - request.created_at.replace(microsecond=0)
+    leaf = request.leaf
+    moved = {"not_before": leaf.not_before + waited, "not_after": leaf.not_after + waited}
+    return replace(request, leaf=leaf.model_copy(update=moved))

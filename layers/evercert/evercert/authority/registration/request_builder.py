@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,19 @@ from datetime import datetime
 
 from evercert.authority.api_errors import bad_request
 from evercert.authority.ca import ceiling
+from evercert.authority.ca.constrained_names import name_problems
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.key_checks import key_weakness
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.configuration.profiles import Profile
+from evercert.authority.contracts.approval_terms import ApprovalTerms
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
 from evercert.authority.policy.policy import ANY
 from evercert.authority.registration.adjustments import choose_signature, find_notes, hash_of_signature
 from evercert.authority.registration.blocked_keys import require_uncompromised
+from evercert.authority.registration.request_key import RequestKey
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
 from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata, RequestedFields, Spelling
@@ -41,23 +45,8 @@ class Requester:
     requested: RequestedFields  # as in the body, before defaults
     renews: str | None = None
     spelling: Spelling = AS_CERTIFIED
-
-
-@dataclass(frozen=True)
-class _Key:
-    """Key of a request; `private` only if the authority generated it, `reused` if other requests may have it."""
-
-    public: object
-    csr: str
-    private: PrivateKey | None
-    reused: bool
-
-    @classmethod
-    def of(cls, supplied: ParsedCsr | None, key: PrivateKey | None, algorithm: KeyAlgorithm) -> _Key:
-        if supplied is not None:
-            return cls(supplied.public_key, supplied.pem, None, reused=True)
-        private = key or PrivateKey.generate(algorithm)
-        return cls(private.public_key, private.sign_proof(), private, reused=key is not None)
+    renew_before_days: int | None = None  # for an automatic renewal, which needs a key of the authority
+    unchanged: bool = False  # a renewal by the same identity, with the same names and usages
 
 
 class RequestBuilder:
@@ -85,18 +74,15 @@ class RequestBuilder:
             raise bad_request("Self-signed certificates are not supported for CSR signing")
         cas = self.cas(profile)
         algorithm = _algorithm(cas, wanted, supplied, key)
-        wanted = _with_host_of_common_name(wanted, profile, now, algorithm)
+        wanted = _with_listed_signature(_with_host_of_common_name(wanted, profile, now, algorithm), profile, supplied)
         if problems := evaluation.find_violations(wanted, profile.policy, now, algorithm):
             raise refuse(problems)
         leaf = wanted.for_key(algorithm).leaf(now)
         ca = _issuing_ca(profile, cas, algorithm, leaf, now)
         leaf = _with_possible_signature(leaf, wanted, profile, algorithm, ca)
-        request_key = _Key.of(supplied, key, algorithm)
-        if ca is not None:
-            _require_within_ceiling(ca, leaf, request_key.public, now)
-        if request_key.reused:
-            require_uncompromised(self._certificates, request_key.public)
+        request_key = self._checked(RequestKey.of(supplied, key, algorithm), profile, ca, leaf)
         request_id = str(uuid.uuid4())
+        approval = _terms(profile, requester, wanted, now)
         return RequestRecord(
             id=request_id,
             certificate_id=str(uuid.uuid4()),
@@ -106,7 +92,7 @@ class RequestBuilder:
             project=requester.project,
             created_at=now,
             updated_at=now,
-            status="pending",
+            status="pending" if approval is None else "pending_approval",
             ca=ca.id if ca else "",
             leaf=leaf,
             lifetime=wanted.lifetime(leaf, now),
@@ -118,8 +104,21 @@ class RequestBuilder:
             renews=requester.renews,
             asked=requester.content_digest,
             spelling=requester.spelling,
+            renew_before_days=requester.renew_before_days if request_key.private and _renews(profile) else None,
+            external=profile.issuer or "",
             notes=find_notes(requester.requested, supplied, algorithm, leaf.hash),
+            approval=approval,
         )
+
+    def _checked(self, key: RequestKey, profile: Profile, ca: CA | None, leaf: Leaf) -> RequestKey:
+        """Return the key, with a CSR for an external issuer; raise Refusal (400) if it cannot be certified."""
+        if profile.issuer is not None:
+            key = key.for_external(leaf)
+        if ca is not None:
+            _require_within_ceiling(ca, leaf, key.public, self._clock())
+        if key.reused:
+            require_uncompromised(self._certificates, key.public)
+        return key
 
     def cas(self, profile: Profile) -> list[CA]:
         """Return the issuing CAs of the profile, at most one for each key family; raise Misconfigured."""
@@ -133,6 +132,20 @@ class RequestBuilder:
         if missing := [name for name in profile.cas if name not in named]:
             raise Misconfigured(f"unknown CA {missing[0]} in profile {profile.key}: apply the profile again")
         return [named[name] for name in profile.cas]
+
+
+def _renews(profile: Profile) -> bool:
+    return profile.issuer_type != "self-signed"
+
+
+def _terms(profile: Profile, requester: Requester, wanted: EffectiveRequest, now: datetime) -> ApprovalTerms | None:
+    """Return what the request waits for; None if it needs no approval."""
+    options = profile.approval
+    if options is None or (requester.unchanged and not options.renewals):
+        return None
+    return ApprovalTerms(
+        options.needed, now + options.within, movable=wanted.not_before is None and wanted.not_after is None
+    )
 
 
 def _with_host_of_common_name(
@@ -149,6 +162,15 @@ def _with_host_of_common_name(
     return named if allowed else wanted
 
 
+def _with_listed_signature(wanted: EffectiveRequest, profile: Profile, supplied: ParsedCsr | None) -> EffectiveRequest:
+    """Name a signature algorithm of the policy for a CSR, whose client cannot know them; the CA chooses among them."""
+    rules = profile.policy.algorithms
+    listed = None if supplied is None or rules is None or not rules.signature else rules.signature[0]
+    if wanted.signature_algorithm is not None or listed is None or listed == ANY:
+        return wanted
+    return dataclasses.replace(wanted, signature_algorithm=listed)
+
+
 def _with_possible_signature(
     leaf: Leaf, wanted: EffectiveRequest, profile: Profile, algorithm: KeyAlgorithm, ca: CA | None
 ) -> Leaf:
@@ -159,6 +181,8 @@ def _with_possible_signature(
     requested, rules = wanted.signature_algorithm, profile.policy.algorithms
     if requested is None:
         return leaf
+    if profile.issuer is not None:  # which chooses it
+        return leaf.model_copy(update={"hash": None})
     key = ca.current.x509.public_key() if ca is not None else None
     listed = (rules.signature if rules else None) or ()
     found = choose_signature(requested, family(algorithm), key, None if ANY in listed else listed)
@@ -193,11 +217,13 @@ def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> 
 
 def _issuing_ca(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm, leaf: Leaf, now: datetime) -> CA | None:
     """Return the CA of the key's family, or None without a CA; raise Refusal (400) if it cannot issue the leaf now."""
-    if profile.issuer_type == "self-signed":
+    if profile.issuer_type != "ca":
         return None
     ca = _of_family(profile, cas, algorithm)
     if ca.status == "disabled":
         raise bad_request(f"CA is not active: {ca.name} is disabled; an administrator can enable it")
+    if ca.status == "retired":
+        raise bad_request(f"CA is not active: {ca.name} was replaced; an administrator can move profile {profile.slug}")
     if not ca.installed:
         raise bad_request(f"CA does not have a certificate installed: {ca.name}; an administrator can import it")
     ends = ca.current.x509.not_valid_after_utc
@@ -215,7 +241,7 @@ def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetim
     """Raise Refusal before anything is stored if the signer would refuse; the signer checks again."""
     if ca.ceiling is None:
         raise Misconfigured(f"CA {ca.name} has no ceiling: it cannot sign; set a ceiling")
-    found = ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509)
+    found = [*ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509), *name_problems(leaf, ca)]
     if late := ceiling.start_time_problem(leaf, now):
         found.append(late)
     if found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
+from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.registration.crl_publisher import CrlPublisher
@@ -22,12 +23,12 @@ class Revoking:
     publisher: CrlPublisher
     clock: Clock
 
-    def revoke(self, record: CertificateRecord, reason: str) -> CertificateRecord | None:
+    def revoke(self, record: CertificateRecord, reason: str, by: Actor) -> CertificateRecord | None:
         """Revoke a certificate; return None if it is revoked already.
 
         A repeated call also repairs a CRL that the first one failed to publish.
         """
-        revoked = self.certificates.revoke(record.id, self.clock(), reason)
+        revoked = self.certificates.revoke(record.id, self.clock(), reason, by)
         if revoked is None or revoked.revoked_at is None:
             self._ensure_listed(record.id)
             return None

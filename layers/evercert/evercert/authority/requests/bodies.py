@@ -24,7 +24,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 Csr = Annotated[str, Field(min_length=1, max_length=LARGEST)]
 
 
-def _uuid(value: str) -> str:
+def uuid_text(value: str) -> str:
+    """Return a UUID in lower case; raise ValueError."""
     if not _UUID.fullmatch(value):
         raise ValueError("Invalid uuid")
     return value.lower()
@@ -38,8 +39,8 @@ class _Entry(Body):
 class IssueModel(Body):
     """The JSON body of the issue endpoint."""
 
-    profile_id: Annotated[str, AfterValidator(_uuid)]
-    application_id: Annotated[str, AfterValidator(_uuid)] | None = None
+    profile_id: Annotated[str, AfterValidator(uuid_text)]
+    application_id: Annotated[str, AfterValidator(uuid_text)] | None = None
     csr: Csr | None = None
     attributes: AttributesBody | None = None
     remove_roots_from_chain: bool = False

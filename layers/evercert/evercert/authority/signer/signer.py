@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from evercert.authority.api_errors import Refusal, bad_request
 from evercert.authority.ca.builder import Issuer, IssuerURLs, serial_number, sign_leaf
 from evercert.authority.ca.ceiling import problems, start_time_problem
+from evercert.authority.ca.constrained_names import name_problems
 from evercert.authority.ca.crl import find_crl_problems, sign_crl
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.kms_key import CAKeys, PublicKey, kms_private_key
@@ -57,12 +58,15 @@ class SigningService:
         cas = self._configuration.every_ca()
         ca = _require_issuing_ca(cas, order.ca)
         certificate = self._valid_certificate(ca)
-        if ca.status != "active":
+        if not ca.may_sign(self._clock()):
             raise bad_request(f"CA {ca.name} is not active")
         if ca.ceiling is None:
             raise Misconfigured(f"CA {ca.name} has no ceiling, so it cannot sign; set its ceiling")
         public_key, der = _verify_csr(order.csr, cas)
-        if found := problems(order.leaf, public_key, ca.ceiling, certificate):
+        if found := [
+            *problems(order.leaf, public_key, ca.ceiling, certificate),
+            *name_problems(order.leaf, ca),
+        ]:
             raise _refusal(ca, found)
         intent = self._record_intent(order, der)
         # Compare with the time of the intent, not the current time, so that a later retry gets the same answer.

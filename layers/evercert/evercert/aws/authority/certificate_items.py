@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
+from evercert.authority.contracts.approval_terms import DueNotice
+from evercert.authority.contracts.records import CertificateRecord, DueCertificate, ListedRequest, RequestRecord
 from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
 from evercert.pki.keys import public_bytes
@@ -26,6 +27,10 @@ from evercert.timestamps import to_text
 REMEMBERED = timedelta(days=400)  # after the expiry of the certificate
 SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)  # a revocation whose time cannot be read
 SCHEMA = 1
+DUE_SHARDS = 8
+RENEWALS = "renewals#"  # index key, followed by the number of the shard
+APPROVALS = "approvals"  # index key
+_CHANGING = ("updated_at", "renewed_by", "revoked_at", "reason", "renew_before_days", "renewal_error", "due_at")
 _SERIAL = re.compile("[0-9a-f]{1,40}")
 Item = dict[str, Any]
 Row = TypeVar("Row", RequestRecord, CertificateRecord)
@@ -53,8 +58,14 @@ def request_item(request: RequestRecord) -> Item:
             "listed_under": under(request.profile),
             "created_at": request.created_at,
             "expires_at": seconds(request.leaf.not_after + REMEMBERED),
+            **notice_values(request, request.created_at),
         },
     )
+
+
+def notice_values(request: RequestRecord, moment: datetime) -> dict[str, Any]:
+    """Return the attributes of the index of approvals; none for a request that needs no approval."""
+    return {} if request.approval is None else {"due_shard": APPROVALS, "due_at": moment}
 
 
 def certificate_item(kept: CertificateRecord) -> Item:
@@ -67,18 +78,43 @@ def certificate_item(kept: CertificateRecord) -> Item:
             "not_after": kept.not_after,
             "serial_number": kept.serial_number,
             "expires_at": seconds(kept.not_after + REMEMBERED),
+            "renew_before_days": kept.renew_before_days,
+            **due_values(kept.id, kept.due_at),
         },
     )
 
 
+def due_shard(certificate_id: str) -> str:
+    """Return the shard key of the certificate; shards spread the writes."""
+    return f"{RENEWALS}{int(hashlib.sha256(certificate_id.encode()).hexdigest()[:8], 16) % DUE_SHARDS}"
+
+
+def due_values(certificate_id: str, due_at: datetime | None) -> dict[str, Any]:
+    """Return the attributes of the index of automatic renewals; None removes the entry."""
+    return {"due_shard": None if due_at is None else due_shard(certificate_id), "due_at": due_at}
+
+
+def read_due(entry: Mapping[str, Any]) -> DueCertificate:
+    """Return an entry of the index; DynamoDB guarantees its keys, and an unreadable `not_after` sorts first."""
+    end = entry.get("not_after")
+    end = end.get("S") if isinstance(end, Mapping) else None
+    name = entry["pk"]["S"].removeprefix("certificate#")
+    return DueCertificate(name, entry["due_at"]["S"], end if isinstance(end, str) else "")
+
+
+def read_notice(entry: Mapping[str, Any]) -> DueNotice:
+    """Return an entry of the index; DynamoDB guarantees its keys."""
+    return DueNotice(entry["pk"]["S"].removeprefix("request#"), entry["due_at"]["S"])
+
+
 def read_request(item: Mapping[str, Any]) -> RequestRecord:
     """Return the parsed item; raise Misconfigured if it does not parse (manual edits)."""
-    return _read(RequestRecord, item, ("status", "updated_at", "error"))
+    return _read(RequestRecord, item, ("status", "updated_at", "error", "approved_at", "decisions"))
 
 
 def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
     """Return the parsed item; raise Misconfigured if it does not parse (manual edits)."""
-    return _read(CertificateRecord, item, ("updated_at", "renewed_by", "revoked_at", "reason"))
+    return _read(CertificateRecord, item, _CHANGING)
 
 
 def read_listed(entry: Mapping[str, Any]) -> ListedRequest:
@@ -149,6 +185,8 @@ def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -
         raise Misconfigured(f"item {str(values['pk'])[:100]} was written by a newer evercert: deploy that version")
     try:
         fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
+        if "decisions" in changing:
+            fields["decisions"] = json.loads(fields["decisions"] or "[]")
         return _adapter(kind.__name__).validate_python(fields)  # type: ignore[no-any-return]
     except Exception:  # noqa: BLE001 (whatever a stored value makes a parser raise)
         raise _spoiled(values) from None

@@ -6,14 +6,20 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Revoked
+from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry
 from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
 from evercert.aws.authority import certificate_items as items
+from evercert.aws.authority import inventory_items, issuance_trail
+from evercert.aws.authority.approvals import DynamoDBApprovals
 from evercert.aws.authority.crls import DynamoDBCrls
+from evercert.aws.authority.inventory import DynamoDBInventory
+from evercert.aws.authority.inventory_items import put_entry
+from evercert.aws.authority.renewals import DynamoDBRenewals
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.updates import Update
@@ -23,17 +29,22 @@ from evercert.timestamps import to_text
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-BATCH = 100  # maximum of one BatchGetItem
 ROUNDS = 5
+MOST_WRITES = 90  # entries of the inventory in the transaction of a certificate, which may have 100 writes
 EARLIEST, LATEST = "0", "~"  # before and after every stored time
 NEW = "attribute_not_exists(pk)"
+_NOT_DUE = items.due_values("", None)
 
 
-class DynamoDBCertificates(DynamoDBCrls):
-    """Requests and certificates in the state table; reads are consistent except lists, which come from indexes."""
+class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, DynamoDBInventory):
+    """Requests and certificates in the state table; reads are consistent except lists, which come from indexes.
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    Their answers are in the issuance trail, in another table.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str, trail: str) -> None:
         super().__init__(client, table)
+        self._trail = trail
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
         """Open a request in one transaction; return the existing one if it conflicts."""
@@ -78,18 +89,23 @@ class DynamoDBCertificates(DynamoDBCrls):
         issued = Update({"status": "issued", "error": None, "updated_at": kept.updated_at})
         issued.require("attribute_exists(pk)", {}, "")
         fingerprint = {"certificate": kept.id, "expires_at": items.seconds(kept.not_after + items.REMEMBERED)}
+        doing = f"keep certificate {kept.id}"
+        entries = [put_entry(self._table, item) for item in inventory_items.entries(kept)]
+        for start in range(MOST_WRITES, len(entries), MOST_WRITES):  # first: a search ignores them until then
+            refused(self._client, entries[start : start + MOST_WRITES], doing)
         writes = [
             self._put(items.certificate_item(kept)),
             self._put({**items.key("fingerprint", items.fingerprint(kept)), **items.attributes(fingerprint)}),
             self._update("request", request.id, issued),
+            issuance_trail.put(self._trail, IssuanceEntry.issued(request, kept)),
+            *entries[:MOST_WRITES],
         ]
         link = []
         if request.renews is not None:
-            renewed = Update({"renewed_by": kept.id, "updated_at": kept.updated_at})
+            renewed = Update({"renewed_by": kept.id, "updated_at": kept.updated_at, "renewal_error": None, **_NOT_DUE})
             renewed.require_same("renewed_by", None)
             renewed.require("#renewal = :request", {":request": request.id}, "renewal")
             link.append(self._update("certificate", request.renews, renewed))
-        doing = f"keep certificate {kept.id}"
         met = refused(self._client, [*writes, *link], doing)
         if met and not any(met[: len(writes)]):
             met = refused(self._client, writes, doing)
@@ -101,9 +117,11 @@ class DynamoDBCertificates(DynamoDBCrls):
 
     def fail(self, request: RequestRecord, error: str) -> None:
         """End the request in one transaction; a finished request stays unchanged."""
-        failed = Update({"status": "failed", "error": error, "updated_at": request.updated_at})
-        failed.require("#status = :pending", {":pending": "pending"}, "status")
-        writes = [self._update("request", request.id, failed)]
+        ended = items.notice_values(request, request.updated_at)
+        failed = Update({"status": "failed", "error": error, "updated_at": request.updated_at, **ended})
+        failed.require("#status = :seen", {":seen": request.status}, "status")
+        trail = issuance_trail.put(self._trail, IssuanceEntry.failed(request, error))
+        writes = [self._update("request", request.id, failed), trail]
         if request.renews is not None:
             free = Update({"renewal": None})
             free.require("#renewal = :request", {":request": request.id}, "renewal")
@@ -111,7 +129,7 @@ class DynamoDBCertificates(DynamoDBCrls):
         doing = f"end request {request.id}"
         met = refused(self._client, writes, doing)
         if met and not met[0]:
-            refused(self._client, writes[:1], doing)
+            refused(self._client, writes[:2], doing)
 
     def certificate(self, name: str) -> CertificateRecord | None:
         """Return the certificate with one consistent read, or two by its fingerprint."""
@@ -121,28 +139,34 @@ class DynamoDBCertificates(DynamoDBCrls):
             item = self._get("certificate", items.text(found, "certificate")) if found else {}
         return items.read_certificate(item) if item else None
 
-    def revoke(self, certificate_id: str, at: datetime, reason: str) -> CertificateRecord | None:
+    def revoke(self, certificate_id: str, at: datetime, reason: str, by: Actor) -> CertificateRecord | None:
         """Revoke the certificate and index it for the CRL, unless it is self-signed."""
         if (found := self.certificate(certificate_id)) is None:
             return None
         if reason == "KEY_COMPROMISE":  # first: after a crash here the revocation is requested again
             key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}
             refused(self._client, [self._put(key)], f"remember the key of certificate {found.id}")  # or stored
-        revoked = Update({"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None})
+        revoked = Update(
+            {"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None, **_NOT_DUE}
+        )
         revoked.require("attribute_exists(pk) AND attribute_not_exists(#revoked_at)", {}, "revoked_at")
-        with translated(f"revoke certificate {certificate_id}"):
+        writes = [
+            self._update("certificate", found.id, revoked),
+            put_entry(self._table, inventory_items.revoked_entry(found)),
+            issuance_trail.put(self._trail, IssuanceEntry.revoked(found, at, reason, by)),
+        ]
+        if refused(self._client, writes, f"revoke certificate {certificate_id}"):
+            return None
+        return self.certificate(found.id)
+
+    def record(self, entry: IssuanceEntry) -> None:
+        """Append an entry by a conditional write."""
+        with translated("write the issuance trail"):
             try:
-                answer = self._client.update_item(
-                    TableName=self._table,
-                    Key=items.key("certificate", found.id),
-                    ReturnValues="ALL_NEW",
-                    **revoked.arguments(),
-                )
+                self._client.put_item(TableName=self._trail, Item=issuance_trail.item(entry), ConditionExpression=NEW)
             except ClientError as error:
-                if code(error) == "ConditionalCheckFailedException":
-                    return None
-                raise
-        return items.read_certificate(answer["Attributes"])
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
 
     def compromised(self, public_key: bytes) -> bool:
         """Return the item with one consistent read."""
@@ -172,15 +196,3 @@ class DynamoDBCertificates(DynamoDBCrls):
         for entry in self._query("revoked", "revoked_by = :ca AND not_after > :after", values):
             if (found := items.read_revoked(entry)) is not None:
                 yield found
-
-    def _all(self, keys: list[Any]) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(keys), BATCH):
-            wanted: Any = {self._table: {"Keys": keys[start : start + BATCH], "ConsistentRead": True}}
-            for _ in range(ROUNDS):
-                with translated("read requests"):
-                    answer = self._client.batch_get_item(RequestItems=wanted)
-                yield from answer.get("Responses", {}).get(self._table, [])
-                if not (wanted := answer.get("UnprocessedKeys", {})):
-                    break
-            else:
-                raise Unavailable("cannot read requests: the table is throttled")

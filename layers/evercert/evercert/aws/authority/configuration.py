@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.configuration.named_policy import NamedPolicy
 from evercert.authority.configuration.profiles import Application, EabCredential, Profile
 from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
@@ -33,6 +34,7 @@ class Project(Model):
 MODELS: dict[str, type[Model]] = {
     "ca": CA,
     "project": Project,
+    "policy": NamedPolicy,
     "profile": Profile,
     "application": Application,
     "identity": Identity,
@@ -74,6 +76,14 @@ class DynamoDBConfiguration:
     def profiles(self) -> tuple[Profile, ...]:
         """Return all profiles by project and slug."""
         return tuple(sorted(self._all(Profile, "profile"), key=lambda profile: profile.key))
+
+    def policy(self, policy_id: str) -> NamedPolicy | None:
+        """Return the policy with this id, or None."""
+        return self._one(NamedPolicy, "policy", policy_id)
+
+    def policies(self) -> tuple[NamedPolicy, ...]:
+        """Return all policies by project and name."""
+        return tuple(sorted(self._all(NamedPolicy, "policy"), key=lambda policy: policy.key))
 
     def project(self, project_id: str) -> str | None:
         """Return the slug of the project, or None."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.configuration.named_policy import NamedPolicy
 from evercert.authority.configuration.profiles import Application, EabCredential, Profile
+from evercert.authority.contracts.management import ChangedMeanwhile
 from evercert.aws.authority.configuration import CLIENT, MODELS, SCHEMA, DynamoDBConfiguration, Project
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb.retries import ConditionsFailed, transact
@@ -24,6 +26,7 @@ _KINDS = {model: kind for kind, model in MODELS.items()}
 _NAMES: dict[type[Model], str] = {
     CA: "name",
     Project: "slug",
+    NamedPolicy: "key",
     Profile: "key",
     Application: "name",
     Identity: "name",
@@ -38,7 +41,7 @@ class ConfigurationWriter(DynamoDBConfiguration):
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         super().__init__(client, table)
-        self._seen: dict[tuple[str, str], str] = {}
+        self._seen: dict[tuple[str, str], str | None] = {}  # None: absent
 
     def projects(self) -> dict[str, str]:
         """Return the slugs of the projects by id."""
@@ -58,11 +61,14 @@ class ConfigurationWriter(DynamoDBConfiguration):
 
     def ca_named(self, name: str) -> CA | None:
         """Return the object with this name, or None."""
-        return self.ca(self._id_of("ca", name))
+        found = self.ca(self._id_of("ca", name))
+        named = found is not None and found.name == name  # the administration function can write name items
+        return found if named else None
 
     def identity_named(self, name: str) -> Identity | None:
         """Return the object with this name, or None."""
-        return self.identity(self._id_of("identity", name))
+        found = self.identity(self._id_of("identity", name))
+        return found if found is not None and found.name == name else None
 
     def write(self, *things: Model) -> None:
         """Write all or none; idempotent. Raises Rejected if another operator changed one meanwhile."""
@@ -71,32 +77,31 @@ class ConfigurationWriter(DynamoDBConfiguration):
             raise Rejected(
                 f"{len(writes)} writes are one transaction, and DynamoDB accepts {MOST}: split the document in two"
             )
-        self._transact(writes, "write", [_named(thing) for thing in things])
+        self._transact(writes, "write", things)
         for thing in things:
             self._seen[_key(thing)] = _document(thing)
 
-    def remove(self, identity: Identity) -> None:
-        """Delete an identity with its client ID and name; its logins and tokens become invalid."""
-        unchanged, seen = self._as_seen("identity", identity.id)
-        key = {"TableName": self._table, "Key": _keys("identity", identity.id)}
-        claims = [(NAMED, f"identity#{identity.name}", "id")]
-        if identity.universal is not None:
-            claims.append((CLIENT, identity.universal.client_id, "identity"))
-        writes: list[Write] = [{"Delete": {**key, "ConditionExpression": unchanged, **seen}}]
-        for kind, name, field in claims:
-            key = {"TableName": self._table, "Key": _keys(kind, name)}
-            writes.append({"Delete": {**key, "ConditionExpression": _OURS_OR_NONE, **_is(field, identity.id)}})
-        self._transact(writes, "delete", [_named(identity)])
+    def remove(self, *things: Model) -> None:
+        """Delete all or none; logins and tokens of a deleted identity become invalid."""
+        writes = [write for thing in things for write in self._deletes(thing)]
+        self._transact(writes, "delete", things)
+
+    def _deletes(self, thing: Model) -> Iterator[Write]:
+        kind, key = _key(thing)
+        unchanged, seen = self._as_seen(kind, key)
+        keyed = {"TableName": self._table, "Key": _keys(kind, key)}
+        yield {"Delete": {**keyed, "ConditionExpression": unchanged, **seen}}
+        for claim_kind, name, field in _claims(thing):
+            keyed = {"TableName": self._table, "Key": _keys(claim_kind, name)}
+            yield {"Delete": {**keyed, "ConditionExpression": _OURS_OR_NONE, **_is(field, key)}}
 
     def _puts(self, thing: Model) -> Iterator[Write]:
         kind, key = _key(thing)
         item = {**_keys(kind, key), "schema": {"N": str(SCHEMA)}, "document": {"S": _document(thing)}}
         unchanged, seen = self._as_seen(kind, key)
         yield {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": unchanged, **seen}}
-        if isinstance(thing, CA | Identity):
-            yield self._claim(NAMED, f"{kind}#{thing.name}", "id", thing.id)
-        if isinstance(thing, Identity) and thing.universal is not None:
-            yield self._claim(CLIENT, thing.universal.client_id, "identity", thing.id)
+        for claim_kind, name, field in _claims(thing):
+            yield self._claim(claim_kind, name, field, key)
 
     def _claim(self, kind: str, key: str, field: str, value: str) -> Write:
         """Return a write that requires the item to be absent or ours."""
@@ -112,7 +117,8 @@ class ConfigurationWriter(DynamoDBConfiguration):
         named = {"ExpressionAttributeNames": {"#document": "document"}}
         return "#document = :seen", {**named, "ExpressionAttributeValues": {":seen": {"S": seen}}}
 
-    def _transact(self, writes: Sequence[Write], doing: str, names: Sequence[str]) -> None:
+    def _transact(self, writes: Sequence[Write], doing: str, things: Sequence[Model]) -> None:
+        names = [_named(thing) for thing in things]
         what = ", ".join(names[:5]) + ("" if len(names) <= 5 else f" and {len(names) - 5} more")  # noqa: PLR2004
         if not writes:
             return
@@ -120,29 +126,34 @@ class ConfigurationWriter(DynamoDBConfiguration):
             with translated(f"{doing} {what}"):
                 transact(self._client, writes)
         except ConditionsFailed as error:
-            raise Rejected(
-                f"{what}: changed or created by another operator meanwhile, and nothing was written; run the command "
-                "again"
+            raise ChangedMeanwhile(
+                f"{what}: changed or created meanwhile by another operator or through the API: nothing was written; "
+                "run the command again"
             ) from error
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
         item = super()._read(kind, key)
-        self._remember(kind, key, item)
+        self._remember(kind, key, _text(item))
         return item
 
     def _items(self, kind: str) -> Iterator[dict[str, Any]]:
         for item in super()._items(kind):
-            self._remember(kind, item["sk"]["S"], item)
+            self._remember(kind, item["sk"]["S"], _text(item))
             yield item
 
-    def _remember(self, kind: str, key: str, item: dict[str, Any] | None) -> None:
-        self._seen.pop((kind, key), None)
-        if item is not None and "S" in item.get("document", {}):
-            self._seen[kind, key] = item["document"]["S"]
+    def _remember(self, kind: str, key: str, text: str | None) -> None:
+        """Note what a write may replace: the text read last."""
+        self._seen[kind, key] = text
 
     def _id_of(self, kind: str, name: str) -> str:
         found = self._read(NAMED, f"{kind}#{name}") or {}
         return str(found.get("id", {}).get("S", ""))
+
+
+def _text(item: dict[str, Any] | None) -> str | None:
+    """Return the document of an object; None for items without one, which reserve names."""
+    found: str | None = ((item or {}).get("document") or {}).get("S")
+    return found
 
 
 def _is(field: str, value: str) -> dict[str, Any]:
@@ -155,6 +166,14 @@ def _keys(kind: str, key: str) -> dict[str, Any]:
 
 def _key(thing: Model) -> tuple[str, str]:
     return _KINDS[type(thing)], str(thing.id)  # type: ignore[attr-defined]
+
+
+def _claims(thing: Model) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, key and field of each item that reserves a unique name for the object."""
+    if isinstance(thing, CA | Identity):
+        yield NAMED, f"{_KINDS[type(thing)]}#{thing.name}", "id"
+    if isinstance(thing, Identity) and thing.universal is not None:
+        yield CLIENT, thing.universal.client_id, "identity"
 
 
 def _named(thing: Model) -> str:

@@ -64,7 +64,7 @@ def _profiles(authority: AuthorityConnection, key: str | None) -> list[Profile]:
     profiles = {one.key: one for one in authority.configuration.profiles()}
     if key is not None and key not in profiles:
         raise BadInput([unknown_profile(key, profiles.keys())])
-    serving = [one for name, one in sorted(profiles.items()) if one.acme is not None and key in {None, name}]
+    serving = [one for name, one in sorted(profiles.items()) if one.acme_enrollment is not None and key in {None, name}]
     if key is not None and not serving:
         raise BadInput([f"profile {key} serves no ACME clients: add `acme: {{}}` to its entry and apply the document"])
     return serving

@@ -57,6 +57,28 @@ def unknown_profile(key: str, known: Iterable[str]) -> str:
     )
 
 
+def project_errors(slug: str, known: Iterable[str]) -> list[str]:
+    """Return an error if the project does not exist, otherwise an empty list."""
+    names = sorted(known)
+    if slug in names:
+        return []
+    suggestion = nearest(slug, names) if names else ""
+    remedy = "run evercert authority project create to create it"
+    return [
+        f"unknown project {printable(slug, 100)!r}" + (suggestion if "did you mean" in suggestion else f"; {remedy}")
+    ]
+
+
+def parse_algorithm(text: str) -> KeyAlgorithm:
+    """Return the key algorithm of an `--algorithm` option."""
+    from evercert.aws.authority.key_creation import SPECS  # noqa: PLC0415
+
+    known: KeyAlgorithm | None = next((spec for spec in SPECS if spec == text), None)
+    if known is None:
+        raise BadInput([f"--algorithm {printable(text, 80)}: write one of {', '.join(SPECS)}"])
+    return known
+
+
 def parse_issuing(options: Iterable[str]) -> tuple[tuple[str, KeyAlgorithm], ...]:
     """Return the name and key algorithm of each `--issuing` option."""
     from evercert.aws.authority.key_creation import SPECS  # noqa: PLC0415

@@ -105,7 +105,7 @@ def _build_request(entry: Entry, request_id: str) -> RequestRecord:
     return RequestRecord(
         id=request_id, certificate_id=_id(entry, "certificate"), identity="", profile=str(entry.says.get("profile")),
         application=None, project="", created_at=at, updated_at=at, status="pending", ca=entry.ca,
-        leaf=leaf, csr="", lifetime=int((leaf.not_after - leaf.not_before).total_seconds()),
+        leaf=leaf, csr="", lifetime=int((leaf.not_after - leaf.not_before).total_seconds()), origin="command",
     )  # fmt: skip
 
 

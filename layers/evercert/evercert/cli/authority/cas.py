@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evercert.cli import arguments, terminal
-from evercert.cli.authority import crls, show
+from evercert.cli.authority import ca_page, crls, show
 from evercert.cli.authority.arguments import build_subject, ca_named, ca_title
 from evercert.cli.authority.lazy import ceremony_context, open_authority
 from evercert.cli.files import BadInput
@@ -55,7 +55,7 @@ def show_(
     elif as_json:
         terminal.print_json(show.ca_values(ca))
     else:
-        show.ca(terminal.out, ca)
+        ca_page.ca(terminal.out, ca)
 
 
 @app.command()
@@ -102,6 +102,7 @@ def import_(
     if ca == before and not as_json:
         terminal.out.print(f"CA {name} has this certificate already")
     crls.publish_missing(authority)
+    terminal.notes(list(ca_page.import_notes(ca, authority.configuration.cas())))
     if as_json:
         terminal.print_json(show.ca_values(ca))
 
@@ -181,7 +182,7 @@ def crl(
 
 @app.command()
 def enable(name: Name, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Let a disabled CA sign certificates again, unless it was revoked."""
+    """Let a disabled or retired CA sign certificates again, unless it was revoked."""
     _set_status(name, "active", stack, region, yes=True, as_json=as_json)
 
 
@@ -208,7 +209,8 @@ def _set_status(name: str, status: str, stack: str, region: str | None, *, yes: 
     if changed and not yes:
         terminal.confirm(f"Disable CA {name}? It signs nothing until it is enabled again.")
     if changed:
-        configuration.write(ca.model_copy(update={"status": status}))
+        retired_at = None if status == "active" else ca.retired_at
+        configuration.write(ca.model_copy(update={"status": status, "retired_at": retired_at}))
     if as_json:
         terminal.print_json({"name": name, "status": status, "changed": changed})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
@@ -21,6 +21,9 @@ from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.identifiers import parse
 from evercert.pki.usages import EXTENDED_KEY_USAGES, KEY_USAGES, OCSP_SIGNING_NOTE
 from evercert.schema import first_problem, printable
+
+if TYPE_CHECKING:
+    from evercert.authority.ca.definition import CA, Ceiling
 
 Values = list[str] | None
 _CLEARED = "none"  # `--email none` clears the list; an option without values looks like an absent one
@@ -48,7 +51,7 @@ def ceiling(
     """Show or change the ceiling of an issuing CA. An option replaces its list; `none` clears it."""
     from evercert.authority.ca.definition import Ceiling  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
 
-    changes = _parse({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
+    changes = parse_options({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
     if any_purpose is not None:
         changes["any-purpose"] = any_purpose
     if longest is not None:
@@ -66,6 +69,7 @@ def ceiling(
         terminal.print_json(before) if as_json else show.ceiling(terminal.out, before, "")
         return
     changed = before != after
+    _require_within_constraints(ca, type(ca.ceiling).model_validate(after))
     _note_risks(name, family(ca.algorithm), after)
     if not as_json and not show.differences(terminal.out, before, after):
         terminal.out.print("nothing to change")
@@ -77,6 +81,16 @@ def ceiling(
         terminal.print_json({**after, "changed": changed})
 
 
+def _require_within_constraints(ca: CA, after: Ceiling) -> None:
+    """Raise BadInput for entries that allow names which clients refuse under the CA's name constraints."""
+    from evercert.authority.ca.constrained_names import ceiling_conflicts, constraints_of  # noqa: PLC0415
+
+    if conflicts := ceiling_conflicts(after, constraints_of(ca)):
+        raise BadInput(
+            [f"ceiling of CA {ca.name}: {conflict}; clients would refuse such certificates" for conflict in conflicts]
+        )
+
+
 def _note_risks(name: str, kind: str, after: dict[str, Any]) -> None:
     """Print a note if the CA can certify no key (the front sends the other family to another CA) or OCSP responders."""
     if kind not in {family(key) for key in after["key-algorithms"]}:
@@ -85,7 +99,7 @@ def _note_risks(name: str, kind: str, after: dict[str, Any]) -> None:
         terminal.notes([OCSP_SIGNING_NOTE])
 
 
-def _parse(options: dict[str, Values]) -> dict[str, Any]:
+def parse_options(options: dict[str, Values]) -> dict[str, Any]:
     """Return the fields of a ceiling that the options replace; raise BadInput with one line per error."""
     found: dict[str, list[str]] = {}
     errors = []

@@ -12,9 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from evercert.authority.ca import builder
-from evercert.authority.ca.builder import Issuer, IssuerURLs, Span
+from evercert.authority.ca.builder import CALimits, Issuer, IssuerURLs, Span
+from evercert.authority.ca.constrained_names import narrowed
+from evercert.authority.ca.constraints import Constraints
 from evercert.authority.ca.definition import CA, Ceiling, Installed
 from evercert.authority.ca.kms_key import CAKeys, PublicKey, kms_private_key, public_key_of
+from evercert.authority.contracts.management import ChangedMeanwhile
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Policy, Roles, earlier_issuing, earlier_root, of_issuing, of_root
@@ -41,6 +44,15 @@ class InitOptions:
     outside: bool = False
     root: KeyAlgorithm = "EC_secp384r1"
     issuing: tuple[tuple[str, KeyAlgorithm], ...] = ISSUING
+    constraints: Constraints | None = None  # of the issuing CAs
+    constrain_root: bool = False  # write them into the root, too
+    path_length: int | None = None  # of the root
+
+    def limits(self, name: str) -> CALimits:
+        """Return the limits of the CA with this name."""
+        if name != ROOT:
+            return CALimits(None, self.constraints)
+        return CALimits(self.path_length, self.constraints if self.constrain_root else None)
 
     def subject(self, name: str) -> x509.Name:
         """Return the subject of the CA with this name, such as `Example Issuing EC`; raise BadInput if invalid."""
@@ -85,10 +97,12 @@ def establish(context: CeremonyContext, options: InitOptions) -> tuple[CA, ...]:
     """Create the missing CAs, keys and certificates, and return all CAs; idempotent."""
     root = None
     if not options.outside:
-        root = certify_root(context, _ensure_key(context, ROOT, options.root, None, outside=False), options)
+        root = _stored(context, ROOT, options.root, None, options.limits(ROOT))
+        root = certify_root(context, ensure_key(context, root, outside=False), options)
     done = [] if root is None else [root]
     for name, algorithm in options.issuing:
-        ca = _ensure_key(context, name, algorithm, root, outside=options.outside)
+        ca = _stored(context, name, algorithm, root, options.limits(name))
+        ca = ensure_key(context, ca, outside=options.outside)
         if root is not None and ca.status == "pending":
             ca = renew_issuing(context, ca, root, options.subject(name), options.issuing_validity)
         done.append(ca)
@@ -105,24 +119,27 @@ def certify_root(context: CeremonyContext, ca: CA, options: InitOptions) -> CA:
 def renew_root(context: CeremonyContext, ca: CA, name: x509.Name, validity: timedelta) -> CA:
     """Sign a new certificate for the root's existing key."""
     key = kms_private_key(context.keys, ca.key, public_key(context, ca))
-    certificate = builder.sign_root(key, name, builder.serial_number(), _span(context.now, validity))
+    limits = CALimits(ca.path_length, ca.constraints)
+    certificate = builder.sign_root(key, name, builder.serial_number(), _span(context.now, validity), limits)
     return _install(context, ca, to_pem([certificate]), "")
 
 
-def renew_issuing(context: CeremonyContext, ca: CA, root: CA, name: x509.Name, validity: timedelta) -> CA:
-    """Sign a new certificate for the CA's existing key; it expires no later than the root.
+def renew_issuing(
+    context: CeremonyContext, ca: CA, root: CA, name: x509.Name, validity: timedelta, *, lead: timedelta = BACKDATED
+) -> CA:
+    """Sign a new certificate for the CA's existing key; it begins `lead` ago, and ends no later than the root.
 
     Raise Rejected if the root expires in less than a day.
     """
     above = root.current
-    span = _span(context.now, validity)
-    begins = max(span.begins, above.x509.not_valid_before_utc)
-    span = Span(begins, min(span.ends, above.x509.not_valid_after_utc))
+    begins = max(context.now - lead, above.x509.not_valid_before_utc)
+    span = Span(begins, min(context.now + validity, above.x509.not_valid_after_utc))
     if span.ends - context.now < LEAST:
         raise Rejected(f"CA {root.name} expires at {span.ends:%Y-%m-%d %H:%M}Z: renew it first")
     signing = kms_private_key(context.keys, root.key, above.x509.public_key())  # type: ignore[arg-type]
     issuer = Issuer(above.x509, IssuerURLs.of(context.published_address, root.id, above.id), signing)
-    certificate = builder.sign_issuing_ca(public_key(context, ca), name, builder.serial_number(), span, issuer)
+    own_key, serial = public_key(context, ca), builder.serial_number()
+    certificate = builder.sign_issuing_ca(own_key, name, serial, span, issuer, constraints=ca.constraints)
     return _install(context, ca, to_pem([certificate]), above.certificate + above.chain)
 
 
@@ -143,7 +160,7 @@ def public_key(context: CeremonyContext, ca: CA) -> PublicKey:
 def build_csr(context: CeremonyContext, ca: CA, name: x509.Name) -> str:
     """Return a CSR for the CA in PEM; raise Rejected if the CA has no key."""
     key = kms_private_key(context.keys, ca.key, public_key(context, ca))
-    return builder.sign_ca_csr(key, name).public_bytes(Encoding.PEM).decode()
+    return builder.sign_ca_csr(key, name, ca.constraints).public_bytes(Encoding.PEM).decode()
 
 
 def restore_key_policies(context: CeremonyContext, cas: tuple[CA, ...]) -> list[CA]:
@@ -175,29 +192,34 @@ def has_earlier_policy(keys: CAKeyMaking, roles: Roles, ca: CA) -> bool:
     )
 
 
-def _ensure_key(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, root: CA | None, *, outside: bool) -> CA:
-    """Return the CA with this name, with a key.
+def ensure_key(context: CeremonyContext, ca: CA, *, outside: bool) -> CA:
+    """Return the CA with a key.
 
     The CA is stored before its key is created, so that the next run finds the key by the CA's id.
     """
-    ca = context.configuration.ca_named(name) or _create_ca(context, name, algorithm, root)
     if ca.key:
         return ca
-    policy = of_root(context.roles) if name == ROOT else of_issuing(context.roles, outside=outside)
+    name, policy = ca.name, of_root(context.roles) if ca.kind == "root" else of_issuing(context.roles, outside=outside)
     key = context.key_creation.found(name, ca.id)
     if key is None:
-        key = context.key_creation.make(name, ca.id, algorithm, policy)
+        key = context.key_creation.make(name, ca.id, ca.algorithm, policy)
         context.report(f"created the key of CA {name}: {key}")
     else:
         context.report(f"found the key of CA {name}, created by an interrupted run: {key}")
     actual = algorithm_of(public_key_of(context.keys, key))  # a key that was found may use another algorithm
-    ca = ca.model_copy(update={"key": key, "algorithm": actual or algorithm})
-    context.configuration.write(ca)
+    ca = ca.model_copy(update={"key": key, "algorithm": actual or ca.algorithm})
+    try:
+        context.configuration.write(ca)
+    except ChangedMeanwhile as error:  # another operator created the CA's key, too
+        raise Rejected(f"{error}. If CA {name} has another key than {key}, schedule the deletion of this one") from None
     return ca
 
 
-def _create_ca(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, root: CA | None) -> CA:
-    """Store a new CA without a key."""
+def _stored(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, root: CA | None, limits: CALimits) -> CA:
+    """Return the CA with this name, or store a new one without a key."""
+    if (found := context.configuration.ca_named(name)) is not None:
+        return found if found.key else found.model_copy(update={"algorithm": algorithm})
+    subtrees = None if limits.constraints is None else limits.constraints.subtrees()
     ca = CA(
         id=str(uuid4()),
         name=name,
@@ -206,7 +228,8 @@ def _create_ca(context: CeremonyContext, name: str, algorithm: KeyAlgorithm, roo
         key="",
         algorithm=algorithm,
         parent=None if root is None else root.id,
-        ceiling=None if name == ROOT else Ceiling(),
+        ceiling=None if name == ROOT else narrowed(Ceiling(), subtrees),
+        **{"path-length": limits.path_length, "constraints": limits.constraints},
     )
     context.configuration.write(ca)
     return ca

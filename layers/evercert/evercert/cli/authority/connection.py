@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from evercert.aws.authority.audit_trail import AuditTrail
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
+from evercert.aws.authority.inventory_index import InventoryIndex
+from evercert.aws.authority.issuance_trail_reader import IssuanceTrailReader
 from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.key_policies import Roles
 from evercert.aws.authority.kms_keys import KMSKeys
@@ -58,8 +61,24 @@ class AuthorityConnection:
 
     @cached_property
     def certificates(self) -> DynamoDBCertificates:
-        """Return the front's table of requests, certificates and CRLs."""
-        return DynamoDBCertificates(self.clients.dynamodb, self.connection.output("AuthorityTable"))
+        """Return the front's table of requests, certificates and CRLs; stacks of older templates have no trail."""
+        trail = self.connection.outputs.get("AuthorityAudit", "")
+        return DynamoDBCertificates(self.clients.dynamodb, self.connection.output("AuthorityTable"), trail)
+
+    @cached_property
+    def audit_trail(self) -> AuditTrail:
+        """Return the changes that were made through the API; raise Misconfigured if the stack is too old."""
+        return AuditTrail(self.clients.dynamodb, self.connection.output("AuthorityAudit"))
+
+    @cached_property
+    def issuance_trail(self) -> IssuanceTrailReader:
+        """Return requests for certificates and their answers; raise Misconfigured if the stack is too old."""
+        return IssuanceTrailReader(self.clients.dynamodb, self.connection.output("AuthorityAudit"))
+
+    @property
+    def inventory_index(self) -> InventoryIndex:
+        """Return the writer of the inventory."""
+        return InventoryIndex(self.clients.dynamodb, self.connection.output("AuthorityTable"))
 
     @property
     def roles(self) -> Roles:

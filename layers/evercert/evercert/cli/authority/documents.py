@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evercert.cli import terminal
 from evercert.cli.authority import show
 from evercert.cli.authority.arguments import unknown_profile
+from evercert.cli.authority.document_plan import Step, Stored, plain, plan
 from evercert.cli.authority.lazy import open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.source import Source, Unreadable, load
 from evercert.cli.terminal import Json, Region, Stack
-from evercert.pki.algorithms import family
 from evercert.pki.usages import OCSP_SIGNING_NOTE
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.document import AuthorityDocument
-    from evercert.aws.authority.configuration_writer import ConfigurationWriter
-    from evercert.schema import Model
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Documents (version: authority/v1).")]
 Key = Annotated[str, typer.Argument(metavar="PROFILE", help="Profile, as project/slug.")]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One item to write, with its values before and after."""
-
-    kind: str
-    name: str
-    before: dict[str, Any]
-    after: dict[str, Any]
-    item: Model
-
-    @property
-    def verb(self) -> str:
-        """Return the action: `create`, `change` or `unchanged`."""
-        return "unchanged" if self.before == self.after else "change" if self.before else "create"
 
 
 def apply(
@@ -55,9 +36,10 @@ def apply(
     sources = _sources(files)
     authority = open_authority(stack, region)
     configuration = authority.configuration
-    documents = read(sources, configuration, authority.stack)
+    stored = Stored.of(configuration)
+    documents = read(sources, stored, authority.stack)
     terminal.notes(list(_note_ocsp_responders(documents)))
-    steps = plan(configuration, documents, authority.stack)
+    steps = plan(stored, documents, authority.stack)
     changed = [step for step in steps if step.verb != "unchanged"]
     if not as_json:
         _print_plan(steps)
@@ -74,7 +56,7 @@ def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json 
     """List all profiles."""
     found = open_authority(stack, region).configuration.profiles()
     if as_json:
-        terminal.print_json([_plain(profile) for profile in found])
+        terminal.print_json([plain(profile) for profile in found])
     else:
         show.profiles(terminal.out, found)
         if not found:
@@ -87,15 +69,15 @@ def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json
     if key not in found:
         raise BadInput([unknown_profile(key, found)])
     if as_json:
-        terminal.print_json(_plain(found[key]))
+        terminal.print_json(plain(found[key]))
         return
     import yaml  # noqa: PLC0415
 
-    text: str = yaml.safe_dump(_plain(found[key]), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(plain(found[key]), sort_keys=False, allow_unicode=True)
     terminal.out.lines(text.rstrip())
 
 
-def read(sources: Sequence[Source], configuration: ConfigurationWriter, stack: str) -> list[AuthorityDocument]:
+def read(sources: Sequence[Source], stored: Stored, stack: str) -> list[AuthorityDocument]:
     """Parse the documents and check them against each other and the configuration.
 
     Raise BadInput with one line per error.
@@ -103,18 +85,18 @@ def read(sources: Sequence[Source], configuration: ConfigurationWriter, stack: s
     from evercert.authority.configuration.document import AuthorityDocument, Known  # noqa: PLC0415
     from evercert.authority.configuration.document import read as read_one  # noqa: PLC0415
 
-    families = {ca.name: family(ca.algorithm) for ca in configuration.cas() if ca.kind == "issuing"}
-    existing = [profile.key for profile in configuration.profiles()]
+    policies = {key: policy.policy for key, policy in stored.policies.items()}
     documents, errors = [], []
     defined_in: dict[tuple[str, str], str] = {}
     for source in sources:
         elsewhere = [key for other in sources if other is not source for key in _keys(other.data)]
-        found = read_one(source.data, stack, Known(list(families), [*existing, *elsewhere]))
+        known = Known(list(stored.families), [*stored.profiles, *elsewhere], policies, stored.retired)
+        found = read_one(source.data, stack, known)
         if not isinstance(found, AuthorityDocument):
             placed = sorted((source.line(problem.path), problem.message) for problem in found)
             errors += [f"{source.file}:{line}: {message}" for line, message in placed]
             continue
-        errors += [f"{source.file}: {problem}" for problem in _duplicate_families(found, families)]
+        errors += [f"{source.file}: {problem}" for problem in _duplicate_families(found, stored.families)]
         documents.append(found)
         names = [("profile", one.key) for one in found.profiles] + [
             ("application", one.name) for one in found.applications
@@ -143,29 +125,6 @@ def _note_ocsp_responders(documents: Iterable[AuthorityDocument]) -> Iterator[st
             yield f"profile {profile.key}: {OCSP_SIGNING_NOTE}"
 
 
-def plan(configuration: ConfigurationWriter, documents: Iterable[AuthorityDocument], stack: str) -> list[Step]:
-    """Return the steps, projects first, because profiles and applications refer to them."""
-    from evercert.authority.configuration.profiles import id_of  # noqa: PLC0415
-    from evercert.aws.authority.configuration import Project  # noqa: PLC0415
-
-    slugs = set(configuration.projects().values())
-    old: dict[tuple[str, str], Model] = {("project", slug): Project(id="", slug=slug) for slug in slugs}
-    old |= {("profile", profile.key): profile for profile in configuration.profiles()}
-    old |= {("application", application.name): application for application in configuration.applications()}
-    wanted: dict[tuple[str, str], Model] = {}
-    for document in documents:
-        for slug in document.projects:
-            if slug not in slugs:
-                wanted["project", slug] = Project(id=id_of(stack, "project", slug), slug=slug)
-        wanted |= {("profile", profile.key): profile for profile in document.profiles}
-        wanted |= {("application", application.name): application for application in document.applications}
-    order = {"project": 0, "profile": 1, "application": 2}
-    return [
-        Step(*named, _plain(old[named]) if named in old else {}, _plain(item), item)
-        for named, item in sorted(wanted.items(), key=lambda entry: (order[entry[0][0]], entry[0][1]))
-    ]
-
-
 def _sources(files: Sequence[str]) -> list[Source]:
     found, errors = [], []
     for file in dict.fromkeys(files):
@@ -183,10 +142,6 @@ def _keys(data: object) -> list[str]:
     entries = data.get("profiles") if isinstance(data, dict) else None
     mappings = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return [f"{entry.get('project')}/{entry.get('slug')}" for entry in mappings]
-
-
-def _plain(item: Model) -> dict[str, Any]:
-    return item.model_dump(mode="json", by_alias=True)
 
 
 def _print_plan(steps: Sequence[Step]) -> None:

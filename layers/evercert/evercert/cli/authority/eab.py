@@ -133,7 +133,7 @@ def _profile(authority: AuthorityConnection, key: str) -> Profile:
     profiles = {profile.key: profile for profile in authority.configuration.profiles()}
     if key not in profiles:
         raise BadInput([unknown_profile(key, profiles.keys())])
-    if profiles[key].acme is None:
+    if profiles[key].acme_enrollment is None:
         raise BadInput([f"profile {key} serves no ACME clients: add `acme: {{}}` to its entry and apply the document"])
     return profiles[key]
 

@@ -24,11 +24,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the identity.
 AwsRole = Annotated[list[str] | None, typer.Option(help="ARN of an AWS role or user that may log in (repeatable).")]
 Universal = Annotated[bool, typer.Option("--universal", help="Create a login with client ID and client secret.")]
 Profiles = Annotated[
-    list[str] | None, typer.Option("--profile", help="Profile, as project/slug, or * for all (repeatable).")
+    list[str] | None,
+    typer.Option("--profile", help="Profile: project/slug, project/* for a whole project, or * for all (repeatable)."),
 ]
 Permissions = Annotated[
     list[str] | None,
-    typer.Option("--permission", help="Permission: request (the default), read-key or administer (repeatable)."),
+    typer.Option("--permission", help="Permission: request (default), read-key, administer, approve (repeatable)."),
 ]
 SecretTtl = Annotated[
     str | None, typer.Option(help="Lifetime of the client secret, such as 90d. Default: it does not expire.")

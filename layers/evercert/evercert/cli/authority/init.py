@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evercert.cli import arguments, terminal
-from evercert.cli.authority import crls, show
+from evercert.cli.authority import ca_page, crls, show
 from evercert.cli.authority.arguments import parse_issuing
+from evercert.cli.authority.constraint_options import (
+    ConstraintOptions,
+    ExcludeDns,
+    ExcludeEmail,
+    ExcludeIp,
+    ExcludeUri,
+    PermitDns,
+    PermitEmail,
+    PermitIp,
+    PermitUri,
+    unrestricted_note,
+)
+from evercert.cli.authority.init_checks import check_existing
 from evercert.cli.authority.lazy import ceremony_context, open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack, Yes
@@ -19,7 +33,7 @@ from evercert.schema import printable
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
     from evercert.cli.authority.ceremony import InitOptions
-    from evercert.pki.algorithms import KeyAlgorithm
+    from evercert.cli.authority.connection import AuthorityConnection
 
 CommonName = Annotated[
     str | None,
@@ -37,6 +51,13 @@ Issuing = Annotated[
     typer.Option(help="Issuing CA, as NAME=ALGORITHM, such as issuing-ec-2=EC_prime256v1 (repeatable)."),
 ]
 
+PathLength = Annotated[
+    int | None, typer.Option(min=1, max=10, help="Path length of the root: most CAs below it. Default: unlimited.")
+]
+ConstrainRoot = Annotated[
+    bool, typer.Option("--constrain-root", help="Write the name constraints into the root's certificate, too.")
+]
+
 
 def init(
     *,
@@ -48,35 +69,86 @@ def init(
     ] = "5y",
     no_root: NoRoot = False,
     issuing: Issuing = None,
+    path_length: PathLength = None,
+    constrain_root: ConstrainRoot = False,
+    permit_dns: PermitDns = None,
+    permit_ip: PermitIp = None,
+    permit_email: PermitEmail = None,
+    permit_uri: PermitUri = None,
+    exclude_dns: ExcludeDns = None,
+    exclude_ip: ExcludeIp = None,
+    exclude_email: ExcludeEmail = None,
+    exclude_uri: ExcludeUri = None,
     yes: Yes = False,
     stack: Stack = "evercert",
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Create the missing keys and certificates of the authority, and restore its key policies."""
-    from evercert.cli.authority import ceremony  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
+    """Create the missing keys and certificates of the authority, and restore its key policies.
 
-    spans = arguments.span(root_validity, "--root-validity"), arguments.span(issuing_validity, "--issuing-validity")
-    chosen = parse_issuing(issuing) if issuing else ceremony.ISSUING
-    title = stack if common_name is None else common_name
-    options = ceremony.InitOptions(title, organization, *spans, outside=no_root, issuing=chosen)
-    options.check()  # fail before connecting to AWS
+    Name constraints (--permit-…, --exclude-…) are written into the new issuing CAs, critical; they cannot change later.
+    """
+    permitted = {"dns": permit_dns, "ip": permit_ip, "email": permit_email, "uri": permit_uri}
+    excluded = {"dns": exclude_dns, "ip": exclude_ip, "email": exclude_email, "uri": exclude_uri}
+    options = _parse((stack, common_name, organization), (root_validity, issuing_validity), issuing, outside=no_root)
+    options = _with_limits(options, ConstraintOptions(permitted, excluded), path_length, constrain_root=constrain_root)
     authority = open_authority(stack, region)
     existing = {ca.name: ca for ca in authority.configuration.cas()}
-    _check_root(stack, existing.values(), no_root=no_root)
-    _check_algorithms(existing, parse_issuing(issuing or ()))
-    options = ceremony.with_root_names(options, existing.get(ceremony.ROOT), common_name, organization)
+    check_existing(authority, options, existing, parse_issuing(issuing or ()))
+    if options.constraints is not None and (note := unrestricted_note(options.constraints)):
+        terminal.notes([note])
+    _run(authority, options, existing, (common_name, organization), yes=yes, as_json=as_json)
+
+
+def _parse(
+    names: tuple[str, str | None, str | None], validities: tuple[str, str], issuing: list[str] | None, *, outside: bool
+) -> InitOptions:
+    """Return the options without limits; raise BadInput before anything connects to AWS."""
+    from evercert.cli.authority import ceremony  # noqa: PLC0415 (cryptography and AWS's library are slow to load)
+
+    stack, common_name, organization = names
+    options = ("--root-validity", "--issuing-validity")
+    root, below = (arguments.span(text, option) for text, option in zip(validities, options, strict=True))
+    chosen = parse_issuing(issuing) if issuing else ceremony.ISSUING
+    title = stack if common_name is None else common_name
+    found = ceremony.InitOptions(title, organization, root, below, outside=outside, issuing=chosen)
+    found.check()
+    return found
+
+
+def _with_limits(
+    options: InitOptions, chosen: ConstraintOptions, path_length: int | None, *, constrain_root: bool
+) -> InitOptions:
+    constraints = chosen.parse()
+    if options.outside and (constraints is not None or path_length is not None):
+        raise BadInput(["--no-root: the external CA decides on name constraints and path length: ask it for them"])
+    if constrain_root and constraints is None:
+        raise BadInput(
+            ["--constrain-root: no name constraints given; add --permit-dns or another --permit or --exclude"]
+        )
+    return replace(options, constraints=constraints, path_length=path_length, constrain_root=constrain_root)
+
+
+def _run(
+    authority: AuthorityConnection,
+    options: InitOptions,
+    existing: Mapping[str, CA],
+    names: tuple[str | None, str | None],
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from evercert.cli.authority import ceremony  # noqa: PLC0415
+
+    options = ceremony.with_root_names(options, existing.get(ceremony.ROOT), *names)
     options.check()
-    names = [*([] if no_root else [ceremony.ROOT]), *dict(options.issuing)]
+    wanted = [*([] if options.outside else [ceremony.ROOT]), *dict(options.issuing)]
     # An interrupted run may have stored a CA without its key.
-    _confirm([name for name in names if name not in existing or not existing[name].key], yes=yes)
-    name_options = [
-        option
-        for option, value in (("--common-name", common_name), ("--organization", organization))
-        if value is not None
-    ]
-    _report_existing(names, existing, options, name_options=name_options, quiet=as_json)
-    with _resumable():
+    _confirm([name for name in wanted if name not in existing or not existing[name].key], yes=yes)
+    given = zip(("--common-name", "--organization"), names, strict=True)
+    name_options = [option for option, value in given if value is not None]
+    _report_existing(wanted, existing, options, name_options=name_options, quiet=as_json)
+    with resumable():
         context = ceremony_context(authority, quiet=as_json)
         cas = ceremony.establish(context, options)
         ceremony.restore_key_policies(context, tuple(authority.configuration.cas()))
@@ -85,28 +157,8 @@ def init(
     if as_json:
         terminal.print_json([show.ca_values(ca) for ca in cas])
         return
-    for line in show.next_steps(cas):
+    for line in ca_page.next_steps(cas):
         terminal.out.print(line)
-
-
-def _check_root(stack: str, cas: Collection[CA], *, no_root: bool) -> None:
-    """Refuse to mix issuing CAs under the own root with externally certified ones."""
-    if no_root and any(ca.kind == "root" for ca in cas):
-        raise BadInput([f"stack {stack} has a root already, which certifies its issuing CAs: omit --no-root"])
-    if not no_root and (external := [ca.name for ca in cas if ca.kind == "issuing" and ca.parent is None]):
-        raise BadInput([f"{', '.join(external)} of stack {stack} are certified by an external CA: add --no-root"])
-
-
-def _check_algorithms(existing: Mapping[str, CA], requested: Iterable[tuple[str, KeyAlgorithm]]) -> None:
-    """Refuse another key algorithm for an existing CA: its key cannot change."""
-    taken = [(existing[name], algorithm) for name, algorithm in requested if name in existing]
-    errors = [
-        f"--issuing {ca.name}={algorithm}: CA {ca.name} exists with {ca.algorithm}; choose another name"
-        for ca, algorithm in taken
-        if ca.kind == "root" or ca.algorithm != algorithm
-    ]
-    if errors:
-        raise BadInput(errors)
 
 
 def _confirm(keys: Sequence[str], *, yes: bool) -> None:
@@ -136,7 +188,8 @@ def _report_existing(
 
 
 @contextmanager
-def _resumable() -> Iterator[None]:
+def resumable() -> Iterator[None]:
+    """Exit with a note if the operator interrupts a command that continues when it is run again."""
     try:
         yield
     except KeyboardInterrupt:

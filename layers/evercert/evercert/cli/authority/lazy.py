@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evercert.cli import terminal
+from evercert.cli.files import BadInput
 
 if TYPE_CHECKING:
     from evercert.cli.authority.ceremony import CeremonyContext
@@ -32,3 +33,12 @@ def ceremony_context(authority: AuthorityConnection, *, quiet: bool) -> Ceremony
         terminal.now(),
         report,
     )
+
+
+def require_current_stack(authority: AuthorityConnection, what: str) -> None:
+    """Raise BadInput if the stack is of an earlier release: its functions could not read what the command stores."""
+    from evercert.cli import stack_version  # noqa: PLC0415
+
+    found = stack_version.difference(stack_version.version_of(authority.connection.outputs))
+    if found is not None:
+        raise BadInput([f"{what}: the stack is {found.problem}; {found.remedy}"])

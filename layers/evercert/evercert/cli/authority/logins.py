@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from evercert import durations
 from evercert.cli import arguments, terminal
-from evercert.cli.authority.arguments import unknown_profile
+from evercert.cli.authority.arguments import project_errors, unknown_profile
 from evercert.cli.files import BadInput
 from evercert.schema import printable
 
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from evercert.authority.configuration.identity import ClientSecret, Grant, UniversalLogin
     from evercert.aws.authority.configuration_writer import ConfigurationWriter
 
-_PRINCIPAL = re.compile(
-    r"arn:(aws(?:-[a-z]{1,4}){0,2}):(iam|sts)::([0-9]{12}):(role|user|assumed-role)/[\w+=,.@*/-]{1,512}"
-)
-_BELOW_A_PATH = re.compile(r":role/(?=.*/).*\*")
-_PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/[a-z0-9-]{1,255}")
+_PROFILE = re.compile(r"\*|[a-z0-9-]{1,255}/(?:[a-z0-9-]{1,255}|\*)")
 SECRET_BYTES = 32
 # Bounds of the Infisical API.
 _LOCKED = (timedelta(seconds=30), timedelta(days=1))
@@ -62,14 +58,10 @@ def universal_login(secret: ClientSecret, lockout: dict[str, Any]) -> UniversalL
 
 def parse_principals(arns: list[str]) -> list[str]:
     """Return the ARNs of `--aws-role` without duplicates."""
-    errors = []
-    for arn in arns:
-        if not _PRINCIPAL.fullmatch(arn):
-            errors.append(f"--aws-role {printable(arn, 120)}: write arn:aws:iam::ACCOUNT:role/NAME")
-        elif _BELOW_A_PATH.search(arn):
-            errors.append(
-                f"--aws-role {arn}: matches no role, because AWS omits the path when a role logs in; name each role"
-            )
+    from evercert.authority.configuration.principals import principal_problem  # noqa: PLC0415
+
+    found = ((arn, principal_problem(arn)) for arn in arns)
+    errors = [f"--aws-role {printable(arn, 120)}: {problem}" for arn, problem in found if problem is not None]
     if errors:
         raise BadInput(errors)
     return list(dict.fromkeys(arns))
@@ -90,9 +82,12 @@ def parse_grants(
         if word not in known
     ]
     existing = {profile.key for profile in configuration.profiles()} if profiles else set()
+    projects = set(configuration.projects().values()) if profiles else set()
     for key in profiles or ():
         if not _PROFILE.fullmatch(key):
-            errors.append(f"--profile {printable(key, 140)}: write project/slug, or * for all")
+            errors.append(f"--profile {printable(key, 140)}: write project/slug, project/*, or * for all")
+        elif key.endswith("/*"):
+            errors += project_errors(key.removesuffix("/*"), projects)
         elif key != "*" and key not in existing:
             errors.append(unknown_profile(key, existing))
     if errors:

@@ -62,9 +62,7 @@ def require_unrevoked(ca: CA, root: CA | None, certificates: DynamoDBCertificate
     listed = () if root is None else current_crl(certificates, root) or ()
     if entry := next((one for one in map(parse_entry, listed) if one.serial_number in serials), None):
         why = f"CA {ca.name} was revoked on {entry.at:%Y-%m-%d}: clients refuse its certificates"
-        raise BadInput(
-            [f"{why}; run evercert authority init --issuing NAME={ca.algorithm} to create a CA with a new key"]
-        )
+        raise BadInput([f"{why}; run evercert authority ca replace {ca.name} to create a CA with a new key"])
 
 
 def current_crl(certificates: DynamoDBCertificates, root: CA) -> x509.CertificateRevocationList | None:

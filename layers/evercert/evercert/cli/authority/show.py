@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evercert.authority.configuration.profiles import Profile
     from evercert.aws.authority.signing_ledger_reader import Entry
 
-STATUSES = {"active": "green", "pending": "yellow", "disabled": "red"}
+STATUSES = {"active": "green", "pending": "yellow", "disabled": "red", "retired": "yellow"}
 
 
 def ca_values(ca: CA) -> dict[str, Any]:
@@ -37,6 +37,10 @@ def ca_values(ca: CA) -> dict[str, Any]:
         "parent": ca.parent,
         "certificates": [_certificate(one) for one in ca.installed],
         "ceiling": ca.ceiling and ca.ceiling.model_dump(mode="json", by_alias=True),
+        "constraints": ca.constraints and ca.constraints.model_dump(mode="json", by_alias=True),
+        "path_length": ca.path_length,
+        "replaced_by": ca.replaced_by,
+        "retired_at": ca.retired_at and to_text(ca.retired_at),
     }
 
 
@@ -78,20 +82,6 @@ def cas(console: Terminal, found: Iterable[CA], now: datetime) -> None:
     console.print(table)
 
 
-def ca(console: Terminal, found: CA) -> None:
-    """Print one CA (`ca show`)."""
-    values = ca_values(found)
-    for key in ("name", "id", "kind", "status", "algorithm", "key"):
-        console.print(f"{key}: {values[key]}")
-    for one in values["certificates"]:
-        console.print(f"certificate {one['id']}:")
-        for key in ("subject", "issuer", "serial_number", "not_before", "not_after", "sha256"):
-            console.print(f"    {key}: {visible(one[key], 300)}")
-    if values["ceiling"] is not None:
-        console.print("ceiling:")
-        ceiling(console, values["ceiling"])
-
-
 def ceiling(console: Terminal, values: dict[str, Any], indent: str = "    ") -> None:
     """Print one line per field."""
     for key, value in values.items():
@@ -131,22 +121,6 @@ def listed(value: object) -> str:
     return visible(str(value), 400)
 
 
-def next_steps(found: Sequence[CA]) -> list[str]:
-    """Return what to run after `init`."""
-    pending = [ca.name for ca in found if ca.status == "pending"]
-    if pending:
-        return [
-            f"CA {name} has no certificate yet: run evercert authority ca csr {name}, then ca import"
-            for name in pending
-        ]
-    root = next((ca for ca in found if ca.kind == "root"), None)
-    lines = ["next: evercert authority ceiling NAME --dns …, … apply FILE, … identity create"]
-    if root is not None:
-        fingerprint = _certificate(root.current)["sha256"]
-        lines.insert(0, f"to trust the root: evercert authority ca show {root.name} --pem (SHA-256 {fingerprint})")
-    return lines
-
-
 def identity_values(identity: Identity) -> dict[str, Any]:
     """Return the JSON values of one identity, without the hashes of its client secrets."""
     values = identity.model_dump(mode="json", by_alias=True)
@@ -158,15 +132,20 @@ def identity_values(identity: Identity) -> dict[str, Any]:
 
 def identities(console: Terminal, found: Iterable[Identity]) -> None:
     """Print the table of `identity list`."""
+    from evercert.authority.configuration.identity import TOKEN_LOGINS  # noqa: PLC0415
+
     table = Grid("NAME", "ID", "LOGINS", "MAY")
     for identity in found:
-        logins = [word for word, login in (("aws-auth", identity.aws), ("universal-auth", identity.universal)) if login]
+        fields = {"aws-auth": "aws", "universal-auth": "universal", **TOKEN_LOGINS}
+        logins = [method for method, field in fields.items() if getattr(identity, field) is not None]
         table.add_row(identity.name, identity.id, ", ".join(logins), "; ".join(_grants(identity)))
     console.print(table)
 
 
 def identity(console: Terminal, found: Identity) -> None:
     """Print one identity (`identity show`)."""
+    from evercert.authority.configuration.identity import TOKEN_LOGINS  # noqa: PLC0415
+
     console.print(f"name: {found.name}")
     console.print(f"id: {found.id}")
     if found.aws is not None:
@@ -179,10 +158,21 @@ def identity(console: Terminal, found: Identity) -> None:
             console.print(
                 f"    secret {secret.id}: created {to_text(secret.created_at)}, {expiry}, {_uses(secret.uses)}"
             )
+    for method, field in TOKEN_LOGINS.items():
+        if (login := getattr(found, field)) is not None:
+            settings = login.model_dump(mode="json", by_alias=True, exclude={"certificates", "public_keys"})
+            shown = [f"{key} {_shown(value)}" for key, value in settings.items() if value]
+            console.print(f"{method}: {', '.join(shown)}")
     lifetimes = f"{span_text(found.token_ttl)}, at most {span_text(found.token_max_ttl)}"
     console.print(f"tokens: {lifetimes}, {_uses(found.token_uses)}")
     for line in _grants(found) or ["nothing"]:
         console.print(f"may: {line}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key}={_shown(one)}" for key, one in value.items())
+    return "|".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def profiles(console: Terminal, found: Iterable[Profile]) -> None:

@@ -89,6 +89,7 @@ def revoke(
         LEAF_REASONS,
         REFUSED_REASONS,
     )
+    from evercert.authority.contracts.issuance_trail import OPERATOR  # noqa: PLC0415
     from evercert.cli.authority import by_serial  # noqa: PLC0415
 
     word = reason.upper().replace("-", "_")
@@ -110,10 +111,11 @@ def revoke(
         else:
             terminal.out.print(f"{already}; its key is now blocked from new certificates")
         return
+    authority.connection.output("AuthorityAudit")  # a stack of an older template cannot record the revocation
     if not yes:
         terminal.confirm(f"Revoke {show.names_of(record.leaf)} (serial {record.serial_number})? This cannot be undone.")
     record = by_serial.ensure_record(authority, match)
-    if authority.certificates.revoke(record.id, terminal.now(), word) is None:
+    if authority.certificates.revoke(record.id, terminal.now(), word, OPERATOR) is None:
         raise BadInput([f"certificate {record.id} was revoked in the meantime"])
     listed = _publish(authority, record)
     if as_json:
@@ -124,9 +126,11 @@ def revoke(
 
 def _block_key(authority: AuthorityConnection, record: CertificateRecord, *, yes: bool) -> None:
     """Block the key of a revoked certificate; its reason in the CRL stays unchanged."""
+    from evercert.authority.contracts.issuance_trail import OPERATOR  # noqa: PLC0415 (slow to load)
+
     if not yes:
         terminal.confirm(f"Block the key of {show.names_of(record.leaf)}, which is revoked? This cannot be undone.")
-    authority.certificates.revoke(record.id, terminal.now(), "KEY_COMPROMISE")
+    authority.certificates.revoke(record.id, terminal.now(), "KEY_COMPROMISE", OPERATOR)
 
 
 def _publish(authority: AuthorityConnection, record: CertificateRecord) -> bool:

@@ -11,14 +11,13 @@ from evercert.authority.ca.crl import parse, signed_at
 from evercert.cli import terminal
 from evercert.cli.authority.ceremony import has_earlier_policy, policy_of
 from evercert.cli.authority.connection import AuthorityConnection, from_connection
-from evercert.cli.doctor import bucket_checks, function_checks, stack_checks
+from evercert.cli.doctor import bucket_checks, ca_checks, function_checks, stack_checks
 from evercert.cli.doctor.stack_checks import Check, CheckFunction
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
     from evercert.cli.connection import Connection
 
-EXPIRY_WARNING = {"issuing": timedelta(days=90), "root": timedelta(days=365)}
 STALE, ROOT_CRL_WARNING = timedelta(days=2), timedelta(days=60)
 
 
@@ -41,32 +40,21 @@ def of_authority(connection: Connection) -> dict[str, CheckFunction]:
 
 
 def _cas(found: AuthorityConnection) -> list[Check]:
-    now, cas = terminal.now(), found.configuration.cas()
+    now, cas, profiles = terminal.now(), found.configuration.cas(), found.configuration.profiles()
     if not cas:
         return [Check("CAs", "warning", "no CAs yet", "evercert authority init")]
-    return [check for ca in cas for check in (_validity(ca, now), *_crl(ca, found.certificates.published(ca.id), now))]
-
-
-def _validity(ca: CA, now: datetime) -> Check:
-    name = f"CA {ca.name}"
-    if ca.status == "pending":
-        remedy = "evercert authority init continues; if an external CA signs it: ca csr, then ca import"
-        return Check(name, "warning", "has no certificate yet", remedy)
-    left = ca.current.x509.not_valid_after_utc - now
-    found = f"{ca.status}, expires in {left.days} days"
-    if left > EXPIRY_WARNING[ca.kind]:
-        if ca.status == "active":
-            return Check(name, "ok", found)
-        return Check(name, "warning", found, f"to allow it to sign again: evercert authority ca enable {ca.name}")
-    remedy = f"evercert authority ca renew {ca.name}"
-    if ca.kind == "issuing" and ca.parent is None:
-        remedy = f"evercert authority ca csr {ca.name}, then ca import"
-    expired = left <= timedelta()
-    return Check(name, "failed" if expired else "warning", "has expired" if expired else found, remedy)
+    return [
+        check
+        for ca in cas
+        for check in (
+            ca_checks.lifetime(ca, cas, profiles, now),
+            *_crl(ca, found.certificates.published(ca.id), now),
+        )
+    ]
 
 
 def _crl(ca: CA, der: bytes | None, now: datetime) -> Iterator[Check]:
-    if ca.status == "pending":
+    if ca.status == "pending" or (ca.retired_at is not None and ca.current.x509.not_valid_after_utc <= now):
         return
     name = f"revocation list of CA {ca.name}"
     if ca.kind == "root":

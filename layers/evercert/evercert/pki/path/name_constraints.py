@@ -28,8 +28,12 @@ class Subtrees:
     @classmethod
     def of(cls, ca: Fields) -> Subtrees | None:
         """Return the constraints, or None without the extension; raise ValueError if they are malformed."""
-        if (value := ca.extensions.get(NAME_CONSTRAINTS)) is None:
-            return None
+        value = ca.extensions.get(NAME_CONSTRAINTS)
+        return None if value is None else cls.parse(value)
+
+    @classmethod
+    def parse(cls, value: bytes) -> Subtrees:
+        """Return the constraints in the value of an extension; raise ValueError if they are malformed."""
         found: dict[int, dict[int, list[Any]]] = {}
         for part in der.read(value).children(der.SEQUENCE):
             if part.tag not in (_PERMITTED, _EXCLUDED) or part.tag in found:
@@ -91,12 +95,12 @@ class NameConstraints:
 
     def _compare(self, ca: Fields, subtrees: Subtrees, certificate: Fields) -> tuple[Fields, str] | None:
         if certificate.encoded not in self._names:
-            self._names[certificate.encoded] = [(tag, name, _decoded(tag, name)) for tag, name in _names(certificate)]
-        for tag, name, decoded in self._names[certificate.encoded]:
+            self._names[certificate.encoded] = [(tag, name, decoded(tag, name)) for tag, name in _names(certificate)]
+        for tag, name, value in self._names[certificate.encoded]:
             self._left -= len(subtrees.permitted.get(tag, ())) + len(subtrees.excluded.get(tag, ()))
             if self._left < 0:
                 return ca, f"its name constraints need too many comparisons: the limit is {MAX_COMPARISONS}"
-            if (why := subtrees.forbids(tag, name, decoded)) is not None:
+            if (why := subtrees.forbids(tag, name, value)) is not None:
                 return certificate, f"{why} by the name constraints of {ca.label}"
         return None
 
@@ -114,7 +118,8 @@ def _base(subtree: der.Element) -> tuple[int, Any]:
         raise ValueError(f"its name constraints have a malformed {KINDS[tag]}") from None
 
 
-def _decoded(tag: int, name: bytes) -> Any:  # noqa: ANN401
+def decoded(tag: int, name: bytes) -> Any:  # noqa: ANN401
+    """Return a name in the form that `forbids` compares, or None if it is malformed."""
     try:
         return DECODERS[tag](name) if tag in DECODERS else name
     except ValueError:

@@ -1,0 +1,90 @@
+"""Answer calls of the management API: the only function that may write policies, profiles, applications, identities."""
+
+from __future__ import annotations
+
+import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+
+# isort: split
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from evercert.authority.administration.routes import ROUTES
+from evercert.authority.administration.services import AdministrationPorts, AdministrationServices
+from evercert.authority.administration.settings import AdministrationSettings
+from evercert.authority.infisical_api.dispatcher import Api, misconfigured
+from evercert.authority.infisical_api.paths import without_trailing_slash
+from evercert.aws.authority.access_tokens import DynamoDBTokens
+from evercert.aws.authority.change_writer import ChangeWriter
+from evercert.aws.authority.configuration import DynamoDBConfiguration
+from evercert.aws.clients import Clients
+from evercert.aws.lambda_clock import InvocationDeadline, now
+from evercert.aws.timeouts import WAITED_FOR
+from evercert.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from evercert.authority.infisical_api.endpoint import Route
+
+logger = Logger(service="administration")
+app = APIGatewayHttpResolver()
+LEVELS = {"answered": logger.info, "refused": logger.info, "unavailable": logger.warning}
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Handle an event of API Gateway (payload 2.0)."""
+    _deadline().begin_invocation(context)
+    return app.resolve(without_trailing_slash(event), context)
+
+
+def answer_call(route: Route[AdministrationServices] | None, ids: dict[str, str]) -> Response[Any]:
+    """Answer a call and log it in one line."""
+    event = app.current_event.raw_event
+    try:
+        answer, log = _api().answer(route, event, ids)
+    except Misconfigured as error:  # the environment: no call can succeed
+        logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400
+        answer = misconfigured(event.get("requestContext", {}))
+    else:
+        LEVELS.get(log.outcome, logger.error)(log.line)
+    headers: dict[str, str | list[str]] = dict(answer.headers)
+    return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers=headers)
+
+
+def _handler(route: Route[AdministrationServices]) -> Callable[..., Response[Any]]:
+    return lambda **ids: answer_call(route, ids)
+
+
+for one in ROUTES:
+    app.route(one.template.replace("{", "<").replace("}", ">"), method=list(one.methods))(_handler(one))
+
+
+@app.not_found
+def answer_unknown_route(_error: Exception) -> Response[Any]:
+    """Answer a call of an unknown path or method."""
+    return answer_call(None, {})
+
+
+@cache
+def _deadline() -> InvocationDeadline:
+    return InvocationDeadline(now)
+
+
+@cache
+def _api() -> Api[AdministrationServices]:
+    settings, clients = AdministrationSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
+    ports = AdministrationPorts(
+        configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
+        open=lambda: ChangeWriter(clients.dynamodb, settings.configuration, settings.audit),
+        tokens=DynamoDBTokens(clients.dynamodb, settings.table),
+        clock=now,
+        stack=settings.data_stack,
+        address=settings.address,
+    )
+    return Api(AdministrationServices(ports))

@@ -1,0 +1,1 @@
+"""Management of policies, profiles, applications and identities through the API."""

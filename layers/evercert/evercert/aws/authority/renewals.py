@@ -1,0 +1,87 @@
+"""DynamoDB: the index of automatic renewals, and their state at each certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from evercert.authority.contracts.records import CertificateRecord, DueCertificate
+from evercert.aws.authority import certificate_items as items
+from evercert.aws.clients import code, translated
+from evercert.aws.dynamodb.updates import Update
+from evercert.timestamps import to_text
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_PAGES = 100  # of one shard
+
+
+class DynamoDBRenewals:
+    """Automatic renewals; the index `due` has an entry for each certificate that the authority renews by itself."""
+
+    _client: DynamoDBClient
+    _table: str
+
+    def set_renewal(
+        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime
+    ) -> CertificateRecord | None:
+        """Set or end the automatic renewal in one conditional write."""
+        changes = {"renew_before_days": days, "renewal_error": None, "updated_at": at}
+        update = Update({**changes, **items.due_values(certificate_id, due_at)})
+        update.require("attribute_exists(pk)", {}, "")
+        if due_at is not None:
+            update.require("attribute_not_exists(#renewal)", {}, "renewal")
+            update.require("attribute_not_exists(#revoked_at)", {}, "revoked_at")
+        found = self._updated(certificate_id, update, f"set the renewal of certificate {certificate_id}")
+        return None if found is None else items.read_certificate(found)
+
+    def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
+        """Return what is due in all shards, soonest expiry first; one query for each shard and each further MiB."""
+        found: list[DueCertificate] = []
+        for number in range(items.DUE_SHARDS):
+            found += self._shard(f"{items.RENEWALS}{number}", now, limit)
+        return sorted(found, key=lambda one: (one.not_after, one.id))[:limit]
+
+    def record_renewal_failure(self, due: DueCertificate, until: datetime | None, error: str | None) -> bool:
+        """Store the error and the time of the next attempt; return False if the certificate is no longer due."""
+        update = Update({"renewal_error": error, **items.due_values(due.id, until)})
+        update.require("#due_at = :seen", {":seen": due.due_at}, "due_at")
+        return self._updated(due.id, update, f"store the failed renewal of certificate {due.id}") is not None
+
+    def _shard(self, shard: str, now: datetime, limit: int) -> list[DueCertificate]:
+        found: list[DueCertificate] = []
+        more: dict[str, Any] = {}
+        for _ in range(_PAGES):
+            with translated("read the certificates to renew"):
+                page = self._client.query(
+                    TableName=self._table,
+                    IndexName="due",
+                    KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+                    ExpressionAttributeValues={":shard": {"S": shard}, ":now": {"S": to_text(now)}},
+                    **more,
+                )
+            found += [items.read_due(entry) for entry in page["Items"]]
+            if len(found) >= limit or not (following := page.get("LastEvaluatedKey")):
+                return found
+            more = {"ExclusiveStartKey": following}
+        return found
+
+    def _updated(self, certificate_id: str, update: Update, doing: str) -> dict[str, Any] | None:
+        """Return the attributes after the update, None if a condition failed."""
+        with translated(doing):
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=items.key("certificate", certificate_id),
+                    ReturnValues="ALL_NEW",
+                    **update.arguments(),
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return None
+                raise
+        return dict(answer["Attributes"])

@@ -1,0 +1,106 @@
+"""`external …`: issuers outside of the authority that profiles may use, each within a ceiling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+
+from evercert.cli import arguments, terminal
+from evercert.cli.authority import show
+from evercert.cli.authority.ceilings import Values, parse_options
+from evercert.cli.authority.lazy import open_authority
+from evercert.cli.escapes import visible
+from evercert.cli.files import BadInput
+from evercert.cli.grid import Grid
+from evercert.cli.terminal import Json, Region, Stack, Yes
+from evercert.durations import to_text
+from evercert.schema import first_problem, nearest
+
+if TYPE_CHECKING:
+    from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings
+
+Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="Name of an issuer, as evercert issuers lists it.")]
+app = typer.Typer(no_args_is_help=True, help="Let profiles use issuers outside of the authority, within a ceiling.")
+
+
+@app.command("set")
+def set_(
+    issuer: Issuer,
+    *,
+    dns: Annotated[Values, typer.Option(help="DNS name, or a pattern: *.example.com, * for any (repeatable).")] = None,
+    ip: Annotated[Values, typer.Option(help="IP network, such as 10.0.0.0/8 (repeatable).")] = None,
+    email: Annotated[Values, typer.Option(help="E-mail domain, as in --dns (repeatable).")] = None,
+    uri: Annotated[Values, typer.Option(help="URI prefix, such as spiffe://example.com/ (repeatable).")] = None,
+    key: Annotated[Values, typer.Option(help="Key algorithm, such as EC_prime256v1 (repeatable).")] = None,
+    usage: Annotated[Values, typer.Option(help="Key usage or extended key usage (repeatable).")] = None,
+    longest: Annotated[str | None, typer.Option(help="Longest validity that a request may name, such as 90d.")] = None,
+    yes: Yes = False,
+    stack: Stack = "evercert",
+    region: Region = None,
+    as_json: Json = False,
+) -> None:
+    """Set the ceiling of an issuer. The issuer function checks it before each request; no function can change it."""
+    from evercert.authority.ca.definition import Ceiling  # noqa: PLC0415
+
+    changes = parse_options({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
+    if longest is not None:
+        changes["longest"] = to_text(arguments.span(longest, "--longest"))
+    if "dns" not in changes:
+        raise BadInput(["missing --dns: name the domains that requests may have, or * for any"])
+    ceilings = _ceilings(stack, region)
+    known = ceilings.issuers()
+    if issuer not in known:
+        raise BadInput([f"unknown issuer {visible(issuer)!r}{nearest(issuer, known)}"])
+    before = ceilings.ceiling(issuer)
+    try:
+        old = {} if before is None else before.model_dump(mode="json", by_alias=True)
+        after = Ceiling.model_validate({**old, **changes})
+    except ValidationError as error:
+        raise BadInput([first_problem(error)]) from error
+    values = after.model_dump(mode="json", by_alias=True)
+    changed = before != after
+    if not as_json and not show.differences(terminal.out, old, values):
+        terminal.out.print("nothing to change")
+    if changed:
+        if not yes:
+            terminal.confirm(f"Let profiles use issuer {issuer} within this ceiling? It takes effect at once.")
+        ceilings.put(issuer, after)
+    if as_json:
+        terminal.print_json({"issuer": issuer, "ceiling": values, "changed": changed})
+
+
+@app.command("list")
+def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
+    """List the issuers that profiles may use, with their ceilings."""
+    found = _ceilings(stack, region).every()
+    if as_json:
+        ceilings = {name: one.model_dump(mode="json", by_alias=True) for name, one in found.items()}
+        terminal.print_json([{"issuer": name, "ceiling": values} for name, values in ceilings.items()])
+        return
+    table = Grid("ISSUER", "DNS", "IP", "LONGEST")
+    for name, one in found.items():
+        table.add_row(name, ", ".join(one.dns), ", ".join(one.ip), to_text(one.longest))
+    terminal.out.print(table)
+    if not found:
+        terminal.notes(["profiles may use no issuer outside of the authority"])
+
+
+@app.command()
+def remove(issuer: Issuer, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
+    """Close an issuer to profiles; their open requests fail, and certificates remain valid."""
+    ceilings = _ceilings(stack, region)
+    existed = ceilings.ceiling(issuer) is not None
+    ceilings.remove(issuer)
+    if as_json:
+        terminal.print_json({"issuer": issuer, "changed": existed})
+    else:
+        terminal.out.print(f"issuer {visible(issuer)} is closed to profiles" if existed else "nothing to change")
+
+
+def _ceilings(stack: str, region: str | None) -> DynamoDBExternalCeilings:
+    from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings  # noqa: PLC0415
+
+    authority = open_authority(stack, region)
+    return DynamoDBExternalCeilings(authority.clients.dynamodb, authority.connection.output("IssuersTable"))

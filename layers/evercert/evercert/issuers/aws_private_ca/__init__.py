@@ -1,0 +1,1 @@
+"""Issuer for CAs of AWS Private CA."""
