@@ -13,8 +13,7 @@ from tests.fuzz.registry import READERS
 OWN_VALUES: dict[tuple[str, str], str] = {
     ("authority/infisical_api/openapi.py", "openapi_document"): "a file of the package",
     ("cli/authority/connection.py", "from_connection"): "outputs of the stack, unread",
-    ("cli/authority/ceilings.py", "ceiling"): "the options, which `parse_options` has checked",
-    ("cli/authority/external.py", "set_"): "the options, which `parse_options` has checked",
+    ("cli/authority/ceiling_options.py", "merged"): "the options, which `parse_options` has checked",
     ("authority/registration/external_csr.py", "attributes_of"): "a leaf that the policy allows",
     ("http_client/documents.py", "HTTPDocuments.get.read"): "a response, which `Response.json` parses",
     ("cli/authority/arguments.py", "parse_algorithm"): "an option of a few words",

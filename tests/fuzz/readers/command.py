@@ -21,7 +21,7 @@ from evercert.acme.caa import Applicant
 from evercert.aws.dynamodb import items
 from evercert.aws.sns import SNSAnnouncer
 from evercert.cli import arguments, event_stream, show, stack_version
-from evercert.cli.authority import by_serial, ceilings, inventory, logins
+from evercert.cli.authority import by_serial, ceiling_options, inventory, logins
 from evercert.cli.authority.arguments import parse_issuing
 from evercert.cli.console import Terminal
 from evercert.cli.doctor.certificate_checks import parse_diagnosis
@@ -208,7 +208,7 @@ def read_argument(text: str) -> None:
         lambda: logins.universal_login(logins.create_secret(text, 1)[1], logins.parse_lockout(3, text, text)),
         lambda: logins.parse_principals([text]),
         lambda: logins.parse_grants(profiles, [text], [text]),
-        *(lambda option=option: ceilings.parse_options({option: [text]}) for option in ceilings._RULES),
+        *(lambda option=option: ceiling_options.parse_options({option: [text]}) for option in ceiling_options._RULES),
     ]
     for read in reads:
         with suppress(*TYPED):

@@ -44,6 +44,14 @@ def span(text: str, option: str = "--timeout") -> timedelta:
         raise BadInput([f"{option}: {error}"]) from error
 
 
+def age(text: str, option: str, longest: timedelta) -> timedelta:
+    """Parse the greatest age of what a command lists; raise BadInput beyond `longest`."""
+    found = span(text, option)
+    if found > longest:
+        raise BadInput([f"invalid {option} {text}: must be at most {durations.to_text(longest)}"])
+    return found
+
+
 def future(text: str, option: str, now: datetime) -> datetime:
     """Parse a time of ISO 8601 after `now`; without an offset it is UTC."""
     try:

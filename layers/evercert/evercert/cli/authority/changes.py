@@ -11,7 +11,6 @@ from evercert.cli import arguments, terminal
 from evercert.cli.authority import show
 from evercert.cli.authority.lazy import open_authority
 from evercert.cli.escapes import visible
-from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, Region, Stack
 from evercert.durations import to_text
 from evercert.timestamps import to_text as moment
@@ -36,9 +35,7 @@ def changes(
     as_json: Json = False,
 ) -> None:
     """List the changes that were made through the API, newest first."""
-    span = arguments.span(since, "--since")
-    if span > _LONGEST:
-        raise BadInput([f"invalid --since {since}: must be at most {to_text(_LONGEST)}"])
+    span = arguments.age(since, "--since", _LONGEST)
     authority, now = open_authority(stack, region), terminal.now()
     with terminal.err.status("reading the audit trail"):
         found = [

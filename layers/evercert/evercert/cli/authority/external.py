@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from evercert.cli import arguments, terminal
 from evercert.cli.authority import show
-from evercert.cli.authority.ceilings import Values, parse_options
+from evercert.cli.authority.ceiling_options import Dns, Email, Ip, Key, Uri, Usage, merged, parse_options
 from evercert.cli.authority.lazy import open_authority
 from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.durations import to_text
-from evercert.schema import first_problem, nearest
+from evercert.schema import nearest
 
 if TYPE_CHECKING:
     from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings
@@ -29,12 +28,12 @@ app = typer.Typer(no_args_is_help=True, help="Let profiles use issuers outside o
 def set_(
     issuer: Issuer,
     *,
-    dns: Annotated[Values, typer.Option(help="DNS name, or a pattern: *.example.com, * for any (repeatable).")] = None,
-    ip: Annotated[Values, typer.Option(help="IP network, such as 10.0.0.0/8 (repeatable).")] = None,
-    email: Annotated[Values, typer.Option(help="E-mail domain, as in --dns (repeatable).")] = None,
-    uri: Annotated[Values, typer.Option(help="URI prefix, such as spiffe://example.com/ (repeatable).")] = None,
-    key: Annotated[Values, typer.Option(help="Key algorithm, such as EC_prime256v1 (repeatable).")] = None,
-    usage: Annotated[Values, typer.Option(help="Key usage or extended key usage (repeatable).")] = None,
+    dns: Dns = None,
+    ip: Ip = None,
+    email: Email = None,
+    uri: Uri = None,
+    key: Key = None,
+    usage: Usage = None,
     longest: Annotated[str | None, typer.Option(help="Longest validity that a request may name, such as 90d.")] = None,
     yes: Yes = False,
     stack: Stack = "evercert",
@@ -42,8 +41,6 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Set the ceiling of an issuer. The issuer function checks it before each request; no function can change it."""
-    from evercert.authority.ca.definition import Ceiling  # noqa: PLC0415
-
     changes = parse_options({"dns": dns, "ip": ip, "email": email, "uri": uri, "key": key, "usage": usage})
     if longest is not None:
         changes["longest"] = to_text(arguments.span(longest, "--longest"))
@@ -54,11 +51,8 @@ def set_(
     if issuer not in known:
         raise BadInput([f"unknown issuer {visible(issuer)!r}{nearest(issuer, known)}"])
     before = ceilings.ceiling(issuer)
-    try:
-        old = {} if before is None else before.model_dump(mode="json", by_alias=True)
-        after = Ceiling.model_validate({**old, **changes})
-    except ValidationError as error:
-        raise BadInput([first_problem(error)]) from error
+    after = merged(before, changes)
+    old = {} if before is None else before.model_dump(mode="json", by_alias=True)
     values = after.model_dump(mode="json", by_alias=True)
     changed = before != after
     if not as_json and not show.differences(terminal.out, old, values):

@@ -13,7 +13,6 @@ import typer
 from evercert.cli import arguments, terminal
 from evercert.cli.authority.lazy import open_authority
 from evercert.cli.escapes import visible
-from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack
 from evercert.durations import to_text
@@ -65,9 +64,7 @@ def issuances(
     as_json: Json = False,
 ) -> None:
     """List requests for certificates with their answers, and revocations, newest first."""
-    span = arguments.span(since, "--since")
-    if span > _LONGEST:
-        raise BadInput([f"invalid --since {since}: must be at most {to_text(_LONGEST)}"])
+    span = arguments.age(since, "--since", _LONGEST)
     authority, now = open_authority(stack, region), terminal.now()
     with terminal.err.status("reading the issuance trail"):
         labels = Labels.of(authority)
