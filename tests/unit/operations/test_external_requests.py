@@ -51,8 +51,8 @@ class Waiting(ScriptedIssuer):
 class External(Client):
     """A client with a profile of an issuer outside."""
 
-    def __init__(self, *script: str, ceiling: Ceiling | None = NARROW) -> None:
-        super().__init__("request", "read-key")
+    def __init__(self, *script: str, ceiling: Ceiling | None = NARROW, **setting: Any) -> None:
+        super().__init__("request", "read-key", **setting)
         changes = {"issuer_type": "external", "issuer": "outside", "cas": ()}
         self.profile = self.profile.model_copy(update=changes)
         self.setting.configuration.put(self.profile)
@@ -71,8 +71,8 @@ class External(Client):
             lambda span: self.setting.clock.advance(seconds=span.total_seconds()),
         )
 
-    def asked(self, **body: Any) -> str:
-        response = self.issue(**body)
+    def asked(self, attributes: dict[str, Any] | None = None, **body: Any) -> str:
+        response = self.issue(attributes, **body)
         assert response.status == 200 and response.json["certificate"] is None, response.body
         assert response.json["status"] == "pending"
         return str(response.json["certificateRequestId"])
