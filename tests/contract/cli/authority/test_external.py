@@ -1,4 +1,4 @@
-"""`evercert authority external`: issuers outside of the authority, within ceilings."""
+"""`evercert authority external`: external issuers, within ceilings."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_delete_waits_for_the_last_certificate(
         command("ca", "delete", "issuing-ec", "--yes"), "issue from it; run evercert authority ca replace issuing-ec"
     )
     fine(command("ca", "replace", "issuing-ec", "--yes", "--json"))
-    refused(command("ca", "delete", "issuing-ec", "--yes"), "CA issuing-ec is needed for its CRL until 20")
+    refused(command("ca", "delete", "issuing-ec", "--yes"), "cannot delete CA issuing-ec until 20")
     old, now = configuration.ca_named("issuing-ec"), datetime.now(UTC)
     monkeypatch.setattr(terminal, "now", lambda: now + 5 * 366 * DAY)
     refused(command("ca", "delete", "issuing-ec"), "pass --yes")

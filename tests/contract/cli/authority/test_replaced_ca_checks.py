@@ -45,10 +45,10 @@ REPLACE = "evercert authority ca replace EC-issuing"
     ("left", "days", "status", "text"),
     [
         (400, None, "ok", "active, expires in 400 days"),
-        (397, None, "warning", "active, expires in 397 days, but profile shop/web may issue for 398d"),
+        (397, None, "warning", "active, expires in 397 days, but profile shop/web allows certificates of 398d"),
         (200, 200, "ok", "active, expires in 200 days"),
-        (199, 200, "warning", "active, expires in 199 days, but profile shop/web may issue for 200d"),
-        (397, 800, "warning", "active, expires in 397 days, but profile shop/web may issue for 398d"),
+        (199, 200, "warning", "active, expires in 199 days, but profile shop/web allows certificates of 200d"),
+        (397, 800, "warning", "active, expires in 397 days, but profile shop/web allows certificates of 398d"),
         (90, 7, "warning", "active, expires in 90 days"),
         (0, 7, "failed", "has expired"),
     ],
@@ -86,7 +86,7 @@ def test_doctor_reports_a_replaced_ca() -> None:
     old = OLD.model_copy(
         update={"status": "retired", "replaced_by": NEW.id, "retired_at": at, "ceiling": ceiling(longest=90 * DAY)}
     )
-    failed = "was replaced, but 1 profile cannot issue without it: shop/web"
+    failed = "was replaced, but 1 profile cannot issue until moved: shop/web"
     assert check(old, NEW, profiles=[profile(OLD)]) == ("failed", failed, REPLACE)
     by = at + 120 * DAY  # 90 days, and a start that may be 30 days after the request
     kept = f"retired, replaced by EC-issuing-2; its certificates expire by {by:%Y-%m-%d}"

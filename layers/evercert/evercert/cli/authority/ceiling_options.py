@@ -1,4 +1,4 @@
-"""Options that set the lists of a ceiling, of an issuing CA or of an issuer outside of the authority."""
+"""Options that set the lists of a ceiling, of an issuing CA or of an external issuer."""
 
 from __future__ import annotations
 

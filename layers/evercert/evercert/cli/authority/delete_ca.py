@@ -29,7 +29,7 @@ def delete(
         terminal.confirm(f"Delete CA {ca.name}? Its CRL and certificates are no longer served. This cannot be undone.")
     cas = authority.configuration.cas()
     replaced = [one.model_copy(update={"replaced_by": ca.replaced_by}) for one in cas if one.replaced_by == ca.id]
-    if replaced:  # their profiles now belong to the next CA in the line
+    if replaced:  # CAs that this one replaced now refer to the CA that replaced it
         authority.configuration.write(*replaced)
     authority.configuration.remove(ca)
     if as_json:
@@ -46,11 +46,11 @@ def _require_unused(authority: AuthorityConnection, ca: CA) -> None:
     named = [profile.key for profile in authority.configuration.profiles() if ca.name in profile.cas]
     if named:
         remedy = f"run evercert authority ca replace {ca.name}, or change the profiles"
-        raise BadInput([f"CA {ca.name}: {', '.join(named[:5])} issue from it; {remedy}"])
+        raise BadInput([f"cannot delete CA {ca.name}: {', '.join(named[:5])} issue from it; {remedy}"])
 
 
 def _require_expired(authority: AuthorityConnection, ca: CA) -> None:
-    """Raise BadInput while a certificate of the CA is valid: no CRL could list it any more."""
+    """Raise BadInput while a certificate of the CA is valid: without the CA, no CRL could list it."""
     from evercert.aws.authority.signing_ledger_reader import LedgerReading  # noqa: PLC0415 (AWS's library is slow to load)
     from evercert.cli.authority.last_expiry import last_expiry  # noqa: PLC0415
 
@@ -68,4 +68,4 @@ def _require_expired(authority: AuthorityConnection, ca: CA) -> None:
         ends = last_expiry(ca, ledger.certificates(), now)
     if ends is None or ends > now:
         until = "" if ends is None else f" until {to_text(ends)}"
-        raise BadInput([f"CA {ca.name} is needed for its CRL{until}: a certificate that it signed is valid"])
+        raise BadInput([f"cannot delete CA {ca.name}{until}: a certificate that it signed is valid, and needs its CRL"])

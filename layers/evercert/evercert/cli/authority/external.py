@@ -1,4 +1,4 @@
-"""`external …`: issuers outside of the authority that profiles may use, each within a ceiling."""
+"""`external …`: external issuers that profiles may use, each within a ceiling."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from evercert.schema import nearest
 if TYPE_CHECKING:
     from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings
 
-Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="Name of an issuer, as evercert issuers lists it.")]
-app = typer.Typer(no_args_is_help=True, help="Let profiles use issuers outside of the authority, within a ceiling.")
+Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="Name of an issuer, as in evercert issuer list.")]
+app = typer.Typer(no_args_is_help=True, help="Let profiles use external issuers, within a ceiling.")
 
 
 @app.command("set")
@@ -67,7 +67,7 @@ def set_(
 
 @app.command("list")
 def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """List the issuers that profiles may use, with their ceilings."""
+    """List the external issuers that profiles may use, with their ceilings."""
     found = _ceilings(stack, region).every()
     if as_json:
         ceilings = {name: one.model_dump(mode="json", by_alias=True) for name, one in found.items()}
@@ -78,12 +78,12 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
         table.add_row(name, ", ".join(one.dns), ", ".join(one.ip), to_text(one.longest))
     terminal.out.print(table)
     if not found:
-        terminal.notes(["profiles may use no issuer outside of the authority"])
+        terminal.notes(["no issuer is open to profiles: run evercert authority external set ISSUER to open one"])
 
 
 @app.command()
 def remove(issuer: Issuer, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Close an issuer to profiles; their open requests fail, and certificates remain valid."""
+    """Close an issuer to profiles. Their open requests fail; issued certificates remain valid."""
     ceilings = _ceilings(stack, region)
     existed = ceilings.ceiling(issuer) is not None
     ceilings.remove(issuer)

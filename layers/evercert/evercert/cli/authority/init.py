@@ -121,11 +121,9 @@ def _with_limits(
 ) -> InitOptions:
     constraints = chosen.parse()
     if options.outside and (constraints is not None or path_length is not None):
-        raise BadInput(["--no-root: the external CA decides on name constraints and path length: ask it for them"])
+        raise BadInput(["--no-root: the external CA sets name constraints and path length; request them from it"])
     if constrain_root and constraints is None:
-        raise BadInput(
-            ["--constrain-root: no name constraints given; add --permit-dns or another --permit or --exclude"]
-        )
+        raise BadInput(["--constrain-root: no name constraints given; add a --permit-… or --exclude-… option"])
     return replace(options, constraints=constraints, path_length=path_length, constrain_root=constrain_root)
 
 

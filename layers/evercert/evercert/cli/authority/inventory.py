@@ -36,22 +36,28 @@ def certificates(
     serial: Annotated[str | None, typer.Option("--serial", help="Serial number in hexadecimal.")] = None,
     fingerprint: Annotated[str | None, typer.Option("--fingerprint", help="SHA-256 in hexadecimal.")] = None,
     expires_before: Annotated[
-        str | None, typer.Option("--expires-before", help="Time, or duration from now such as 30d.")
+        str | None,
+        typer.Option(
+            "--expires-before", help="Only certificates that expire before this time, or duration from now such as 30d."
+        ),
     ] = None,
     expires_after: Annotated[
-        str | None, typer.Option("--expires-after", help="Time, or duration from now such as 30d.")
+        str | None,
+        typer.Option(
+            "--expires-after", help="Only certificates that expire after this time, or duration from now such as 30d."
+        ),
     ] = None,
-    profile: Annotated[str | None, typer.Option("--profile", help="Profile, as project/slug or id.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="Profile, as project/slug or ID.")] = None,
     identity: Annotated[
-        str | None, typer.Option("--identity", help="Requester: identity by name or id, or id of an ACME account.")
+        str | None, typer.Option("--identity", help="Requester: identity by name or ID, or ID of an ACME account.")
     ] = None,
     status: Annotated[
         Literal["active", "expired", "revoked"] | None,
-        typer.Option("--status", help="Status; a renewed one is active."),
+        typer.Option("--status", help="Status; a renewed certificate stays active."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="Number of certificates.")] = _PAGE,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="Maximum number of certificates.")] = _PAGE,
     reindex: Annotated[
-        bool, typer.Option("--reindex", help="First add certificates of releases without an inventory; needed once.")
+        bool, typer.Option("--reindex", help="First add certificates that earlier releases issued; needed once.")
     ] = False,
     stack: Stack = "evercert",
     region: Region = None,

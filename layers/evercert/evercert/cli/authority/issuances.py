@@ -54,11 +54,13 @@ def issuances(
     *,
     since: Annotated[str, typer.Option("--since", help="Include entries up to this age, at most 400d.")] = "7d",
     identity: Annotated[
-        str | None, typer.Option("--identity", help="Only this identity or ACME account, by name or id.")
+        str | None, typer.Option("--identity", help="Only this identity (name or ID) or ACME account (ID).")
     ] = None,
-    profile: Annotated[str | None, typer.Option("--profile", help="Only this profile, as project/slug or id.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Only entries with this name or *.example.com.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="Number of entries.")] = 1_000,
+    profile: Annotated[str | None, typer.Option("--profile", help="Only this profile, as project/slug or ID.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Only entries with this name; *.example.com for all names below it.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="Maximum number of entries.")] = 1_000,
     stack: Stack = "evercert",
     region: Region = None,
     as_json: Json = False,

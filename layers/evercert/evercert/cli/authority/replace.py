@@ -141,6 +141,6 @@ def _report(found: Replacement, new: CA | None, *, written: bool, as_json: bool)
     if not written:
         terminal.out.print("nothing was written (--dry-run)")
     if waits:
-        terminal.out.print("an external CA certifies it; the profiles stay with the old CA until then. Next:")
+        terminal.out.print("an external CA must certify it; until then, the profiles stay with the old CA. Next:")
         for step in steps:
             terminal.out.print(f"    {step}")

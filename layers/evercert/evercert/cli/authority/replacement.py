@@ -131,7 +131,7 @@ def _certify(context: CeremonyContext, found: Replacement, new: CA, validity: ti
         return new
     root = context.configuration.ca(new.parent)
     if root is None or not root.installed:
-        raise Rejected(f"CA {new.name}: its root does not exist any more; restore the configuration")
+        raise Rejected(f"cannot certify CA {new.name}: its root is missing; restore the table of the configuration")
     return ceremony.renew_issuing(context, new, root, found.subject, validity, lead=LEAD)
 
 
@@ -151,7 +151,7 @@ def _move(context: CeremonyContext, old: CA, new: CA, wanted: Collection[str] | 
         _require_unchanged(configuration, old)
         _require_unchanged(configuration, new)
         if new.status != "active":
-            raise Rejected(f"CA {new.name} is {new.status}: no profile was moved")
+            raise Rejected(f"CA {new.name} is {new.status}: no profile was moved; run the command again")
         closed = _retired(context, old) if closes else old
         configuration.write(new, closed, *(_moved(profile, old.name, new.name) for profile in batch))
         for profile in batch:
@@ -159,7 +159,7 @@ def _move(context: CeremonyContext, old: CA, new: CA, wanted: Collection[str] | 
         if closes:
             context.report(f"CA {old.name} is {closed.status}: it signs CRLs, and no more certificates")
         old = closed
-    raise Rejected(f"CA {old.name}: profiles were given to it all the time; run the command again")
+    raise Rejected(f"cannot retire CA {old.name}: other changes keep moving profiles to it; run the command again")
 
 
 def _retired(context: CeremonyContext, old: CA) -> CA:

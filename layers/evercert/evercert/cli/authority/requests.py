@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evercert.cli.authority.connection import AuthorityConnection
 
 MOST = 1_000
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Id of the request.")]
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="ID of the request.")]
 Reason = Annotated[str, typer.Option("--reason", help="Reason, which the requester can read.")]
 app = typer.Typer(no_args_is_help=True, help="List, approve and reject certificate requests that wait for an approval.")
 
@@ -56,7 +56,7 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
 def approve(
     request: RequestId, *, reason: Reason = "", stack: Stack = "evercert", region: Region = None, as_json: Json = False
 ) -> None:
-    """Approve a request. The authority signs it within five minutes, or when its requester asks again."""
+    """Approve a request. After the last approval, the authority signs within five minutes."""
     _decide(request, reason, stack, region, as_json=as_json, approved=True)
 
 
@@ -64,12 +64,12 @@ def approve(
 def reject(
     request: RequestId, *, reason: Reason = "", stack: Stack = "evercert", region: Region = None, as_json: Json = False
 ) -> None:
-    """Reject a request for good."""
+    """Reject a request; this is final."""
     _decide(request, reason, stack, region, as_json=as_json, approved=False)
 
 
 def caller(clients: Clients) -> str:
-    """Return the ARN of the person who runs the command, for the decision."""
+    """Return the ARN of the operator who runs the command, for the decision."""
     from evercert.aws.clients import translated  # noqa: PLC0415
 
     with translated("ask AWS STS who runs the command"):

@@ -44,7 +44,7 @@ def _pending(ca: CA, every: Iterable[CA]) -> Check:
 def _retired(ca: CA, every: Iterable[CA], own: Sequence[Profile], now: datetime) -> Check:
     name, new = f"CA {ca.name}", newest(ca, every)
     if own:
-        found = f"was replaced, but {counted(len(own), 'profile')} cannot issue without it: {own[0].key}"
+        found = f"was replaced, but {counted(len(own), 'profile')} cannot issue until moved: {own[0].key}"
         return Check(name, "failed", found, f"evercert authority ca replace {ca.name}")
     ends = latest_expiry(ca)
     by = "" if new is None else f", replaced by {new.name}"
@@ -63,7 +63,10 @@ def _validity(ca: CA, every: Iterable[CA], own: Sequence[Profile], now: datetime
     if ca.status == "active" and (uncovered := _uncovered(ca, own, left)) is not None:
         profile, longest = uncovered
         return Check(
-            name, "warning", f"{found}, but profile {profile.key} may issue for {to_text(longest)}", _remedy(ca, every)
+            name,
+            "warning",
+            f"{found}, but profile {profile.key} allows certificates of {to_text(longest)}",
+            _remedy(ca, every),
         )
     if left <= EXPIRY_WARNING[ca.kind]:
         return Check(name, "warning", found, _remedy(ca, every))
