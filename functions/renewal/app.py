@@ -48,7 +48,7 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     _deadline().begin_invocation(context)
     counted: Counter[str] = Counter()
     renewal, notices, external = _wired()
-    if waiting := external.due(now(), MOST_EXTERNAL):  # first: a backlog of renewals must not hold them up
+    if waiting := external.due(now(), MOST_EXTERNAL):  # first: a backlog of renewals must not delay them
         external.wake(waiting)
         counted["external woken"] = len(waiting)
     for notice in notices.run():

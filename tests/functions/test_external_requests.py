@@ -1,4 +1,4 @@
-"""Requests of a profile with an issuer outside: front, queue and issuer function on the tables of the emulator."""
+"""Requests of a profile with an external issuer: front, queue and issuer function on the tables of the emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents of servers that administrators name, over real connections."""
+"""Documents of servers that managers of projects name, over real connections."""
 
 from __future__ import annotations
 

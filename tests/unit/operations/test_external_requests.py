@@ -1,4 +1,4 @@
-"""Requests of the authority at an issuer outside: from the call of a client to the certificate."""
+"""Requests of the authority at an external issuer: from the call of a client to the certificate."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Waiting(ScriptedIssuer):
 
 
 class External(Client):
-    """A client with a profile of an issuer outside."""
+    """A client with a profile of an external issuer."""
 
     def __init__(self, *script: str, ceiling: Ceiling | None = NARROW, **setting: Any) -> None:
         super().__init__("request", "read-key", **setting)

@@ -1,4 +1,4 @@
-"""JSON documents of servers that administrators name, such as the keys of an OpenID provider."""
+"""JSON documents of servers that managers of projects name, such as the keys of an OpenID provider."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class HTTPDocuments:
         scheme, _, rest = url.partition("://")
         host, _, path = rest.partition("/")
         address = f"{scheme}://{host}"
-        hosts = Hosts([Origin.of(address).host])  # an administrator of the project named it
+        hosts = Hosts([Origin.of(address).host])  # a manager of the project named it
         client = HTTPClient(
             hosts, *self._setting, local=self._local, resolve=self._resolve, attempt_limit=ATTEMPT_LIMIT
         )

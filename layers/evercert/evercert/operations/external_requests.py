@@ -34,7 +34,7 @@ RESERVED = timedelta(minutes=5)  # for one run; another one may continue after i
 LONGEST = timedelta(days=7)  # from the request to its end
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)  # after failures
 MOST_STEPS = 20  # of one run
-SKEW = timedelta(hours=2)  # that issuers date certificates back
+SKEW = timedelta(hours=2)  # by which issuers backdate certificates
 STEPS_FOR = timedelta(seconds=20)
 Outcome = Literal["issued", "pending", "failed", "ended", "unavailable"]
 
@@ -94,7 +94,7 @@ class ExternalFulfillment:
             raise Unavailable(f"issuer {request.external} is paused")
         issuer = opened.issuer
         if isinstance(issuer, SelfIssuer):
-            raise Rejected(f"issuer {request.external} signs with the key of the certificate only")
+            raise Rejected(f"issuer {request.external} signs no CSRs: set another issuer in the profile")
         retry_at = self.clock()
         last_start = retry_at + STEPS_FOR
         for left in reversed(range(MOST_STEPS)):
@@ -122,7 +122,7 @@ class ExternalFulfillment:
         if isinstance(answer, PendingAnswer):
             deadline = work.deadline or answer.deadline
             if self.clock() >= deadline:
-                raise GaveUp(f"issuer {request.external} did not answer until its deadline")
+                raise GaveUp(f"issuer {request.external} did not complete the request before its deadline")
             message = _waiting(request, answer)
             steps.work = replace(work, handle=answer.handle, attempts=0, deadline=deadline, message=message)
             steps.work = replace(steps.work, validating=answer.waits_for is not None)
@@ -137,16 +137,16 @@ class ExternalFulfillment:
         found = external_problems(request.leaf, public_key_of(request.csr), ceiling)
         found += [f"the CSR: {problem}" for problem in csr_problems(request.csr, request.leaf)]
         if timedelta(seconds=request.lifetime) > request.leaf.not_after - request.leaf.not_before:
-            found.append("the requested lifetime is longer than that of the request")
+            found.append("the requested lifetime is longer than the validity that was checked")
         if found:
-            raise Rejected(f"beyond the ceiling of issuer {request.external}: {'; '.join(found)}")
+            raise Rejected(f"request not allowed for issuer {request.external}: {'; '.join(found)}")
 
     def _request(self, request: RequestRecord, opened: OpenIssuer, work: Work, *, asked_before: bool) -> Request:
         attributes = _attributes(request)
         if request.approval is not None and not request.approval.movable:  # the client named the end
             left = request.leaf.not_after - self.clock()
             if left <= timedelta(0):
-                raise Rejected("the requested notAfter has passed while the request waited for approval")
+                raise Rejected("the requested notAfter passed while the request waited: request the certificate again")
             attributes = attributes.model_copy(update={"ttl": left})
         algorithm = algorithm_of(public_key_of(request.csr))
         spec = Spec.model_construct(
@@ -169,7 +169,7 @@ class ExternalFulfillment:
         )
 
     def _finish(self, request: RequestRecord, issued: Issued) -> Result:
-        """Store a certificate that is what was requested, and whose chain works."""
+        """Store a certificate that matches the request and has a valid chain; raise Rejected or Misconfigured."""
         now, leaf = self.clock(), issued.chain.leaf
         found = mismatches(
             issued.chain, _attributes(request), public_bytes(public_key_of(request.csr)), profiled=issued.profiled
@@ -194,7 +194,7 @@ class ExternalFulfillment:
         """Return what the certificate has beyond the ceiling; issuers choose usages and validity themselves."""
         ceiling, leaf = self.ceilings.ceiling(request.external), chain.leaf
         if ceiling is None:
-            return ["the issuer is closed to profiles by now"]
+            return ["an operator closed the issuer to profiles meanwhile"]
         found = []
         purposes = {OIDS[one].dotted_string for one in ceiling.extended_key_usages}
         if extra := sorted(set(chain.fields.extended_key_usage or ()) - purposes):
@@ -209,7 +209,7 @@ class ExternalFulfillment:
         return Result(request.id, "failed", error)
 
     def _later(self, request: RequestRecord, work: Work, error: EvercertError) -> Result:
-        """Store the error and try again later; a lost answer is asked for again with the same token."""
+        """Store the error and try again later; after a lost answer, repeat the request with the same token."""
         if error.abandons and not isinstance(error, AnswerLost):
             work = replace(work, handle=None, deadline=None, asked=False, revision=work.revision + 1)
         attempts = work.attempts + 1

@@ -18,7 +18,7 @@ def test_objects_of_a_kind_are_limited(manager: Manager, monkeypatch: pytest.Mon
     monkeypatch.setattr(changes, "MAX_OBJECTS", 3)
     answers = [manager.post(path, {"name": f"n{number}"}) for number in range(4)]
     assert answers[0].status == 200 and answers[-1].status == 400
-    assert f"The project has 3 {word}: delete some first" in answers[-1].message
+    assert f"The project has 3 {word}, the maximum: delete some first" in answers[-1].message
 
 
 def test_profiles_are_limited(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_profile_in_many_applications_is_not_deleted(manager: Manager, monkeypat
         manager.made(APPLICATIONS, {"name": f"a{number}", "profileIds": [profile["id"]]})
     monkeypatch.setattr(changes, "MAX_WRITES", 7)  # the profile, three applications, an audit entry for each
     response = manager.call("DELETE", f"{PROFILES}/{profile['id']}")
-    assert response.status == 400 and "8 writes, of which 7 fit" in response.message
+    assert response.status == 400 and "8 writes, but at most 7 are possible" in response.message
 
 
 def test_large_policy_is_refused(manager: Manager) -> None:
@@ -65,11 +65,11 @@ def test_large_changes_are_refused(manager: Manager, monkeypatch: pytest.MonkeyP
     path, entries = f"{PROFILES}/{made['id']}", len(manager.audit)
     monkeypatch.setattr(changes, "MAX_ITEM", 1500)
     response = manager.call("PATCH", path, {"description": "ü" * 1000})
-    assert response.status == 400 and "in one object: at most 1500 fit" in response.message
+    assert response.status == 400 and "in one object, but at most 1500 are possible" in response.message
     monkeypatch.setattr(changes, "MAX_ITEM", 10_000)
     monkeypatch.setattr(changes, "MAX_CHANGE", 3000)
     response = manager.call("PATCH", path, {"description": "ü" * 1000})
-    assert response.status == 400 and "together: at most 3000 fit" in response.message
+    assert response.status == 400 and "bytes, but at most 3000 are possible" in response.message
     assert len(manager.audit) == entries
 
 

@@ -241,7 +241,7 @@ def test_clocks_may_differ_by_a_minute(machine: Machine, skew: timedelta) -> Non
         (
             "jwt-auth",
             {"configurationType": "static", "boundSubject": "x"},
-            "Required for the configuration type static",
+            "Required for configurationType static",
         ),
         ("jwt-auth", {"configurationType": "static", "publicKeys": ["x"], "boundSubject": "x"}, "not a public key"),
         (
@@ -254,7 +254,7 @@ def test_clocks_may_differ_by_a_minute(machine: Machine, skew: timedelta) -> Non
         ("kubernetes-auth", {**KUBERNETES, "tokenReviewMode": "gateway"}, "gateways are not supported"),
         ("kubernetes-auth", {**KUBERNETES, "tokenReviewMode": "jwks"}, "allowedAudience is required"),
         ("azure-auth", {}, "Required"),
-        ("azure-auth", {"tenantId": "a/b", "resource": "x"}, "must be the id of a tenant, a UUID"),
+        ("azure-auth", {"tenantId": "a/b", "resource": "x"}, "must be the UUID of the tenant"),
         ("gcp-auth", {"type": "gce"}, "every Google account could log in"),
         ("gcp-auth", {"type": "gce", "allowedZones": "z"}, "every Google account could log in"),
         ("gcp-auth", {"type": "iam", "allowedProjects": "p"}, "allowedServiceAccounts is required"),

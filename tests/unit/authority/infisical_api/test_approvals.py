@@ -179,9 +179,9 @@ def test_late_request_fails(client: Approving) -> None:
     request = client.asked()
     client.setting.clock.now += 7 * DAY
     response = client.decide("approve", request)
-    assert response.status == 400 and "could be approved until" in response.message
+    assert response.status == 400 and "The deadline for approvals has passed" in response.message
     found = client.status(request)
-    assert found["status"] == "failed" and "no approval until" in found["errorMessage"]
+    assert found["status"] == "failed" and "not approved before the deadline" in found["errorMessage"]
 
 
 @pytest.mark.parametrize("change", ["policy", "permission", "enrollment", "profile"])
@@ -238,7 +238,7 @@ def test_metadata_of_a_client_does_not_pass_for_an_acme_account(client: Approvin
     request = client.issue(**body).json["certificateRequestId"]
     client.setting.configuration.put(client.identity.model_copy(update={"grants": ()}))
     response = client.decide("approve", request)
-    assert response.status == 400 and "may not request certificates of the profile any more" in response.message
+    assert response.status == 400 and "may no longer request certificates of the profile" in response.message
 
 
 def test_repeated_request_returns_the_same_one(client: Approving) -> None:
@@ -312,7 +312,7 @@ def test_each_state_is_announced_once(client: Approving) -> None:
     for _ in range(2):
         list(client.notices.run())
     ((found, state, message),) = client.announced.events
-    assert (found, state) == (late, "ended") and "no approval until" in message
+    assert (found, state) == (late, "ended") and "not approved before the deadline" in message
     assert client.status(late)["status"] == "failed"
     assert client.setting.certificates.due_notices == {}
 

@@ -76,7 +76,7 @@ def test_issue_refuses_a_profile_of_a_retired_ca(client: Client) -> None:
     client.setting.profile(cas=("EC-issuing",))
     response = client.issue(EC)
     assert response.status == 400
-    assert "CA is not active: EC-issuing was replaced; an administrator can move profile tls-server" in response.message
+    assert "CA is not active: EC-issuing was replaced; an operator can move profile tls-server" in response.message
 
 
 def test_request_before_the_replacement_is_completed(client: Client) -> None:

@@ -156,7 +156,7 @@ def test_only_csrs_are_signed() -> None:
     followed = Spec.model_validate(
         {"name": "web", "issuer": "main", "destinations": [{"type": "fake"}], "certificate-id": FOLLOWED}
     )
-    for wanted, message in ((of_the_issuer, "generates no private keys"), (followed, "follows no certificate-id")):
+    for wanted, message in ((of_the_issuer, "generates no private keys"), (followed, "cannot follow a certificate-id")):
         with pytest.raises(Unsuited, match=f"^AWS Private CA {message}; use private-key with source: local"):
             order_of(Request("web", wanted, None, 1, "token", START), settings(), EC)
 

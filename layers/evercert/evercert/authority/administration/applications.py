@@ -92,7 +92,7 @@ class Applications:
         return self.changes.run(identity, plan)
 
     def attach(self, identity: Identity, name: str, data: object) -> dict[str, Any]:
-        """Attach profiles of the project; those that are attached already stay as they are."""
+        """Attach profiles of the project; profiles that are already attached keep their settings."""
         body = read(ApplicationBody, data, "profileIds")
 
         def plan(configuration: ManagedConfiguration) -> Plan:
@@ -145,7 +145,7 @@ class Applications:
         return self.changes.run(identity, plan)
 
     def clear_api(self, identity: Identity, name: str, profile_id: str) -> dict[str, Any]:
-        """Refuse the application's requests of certificates of the profile."""
+        """Refuse the application's requests for certificates of the profile."""
 
         def plan(configuration: ManagedConfiguration) -> Plan:
             before = _writable(configuration, identity, name, "edit")

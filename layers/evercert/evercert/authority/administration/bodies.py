@@ -38,7 +38,7 @@ class AcmeConfigBody(Body):
 
 
 class ApprovalConfigBody(Body):
-    """Approvals of requests (evercert only); 0 required approvals: none are needed."""
+    """Approvals of requests (evercert only); with 0 required approvals, requests need none."""
 
     required_approvals: Annotated[int, Field(ge=0, le=10)] = 1
     deadline_hours: Annotated[int, Field(ge=1, le=2_160)] = 168
@@ -46,7 +46,7 @@ class ApprovalConfigBody(Body):
 
 
 class ProfileBody(Body):
-    """The fields of a profile; `None` leaves a field as it is. `caIds` allows one CA for each key family."""
+    """The fields of a profile; `None` leaves a field unchanged. `caIds` allows one CA for each key family."""
 
     project_id: Uuid | None = None
     slug: Slug | None = None

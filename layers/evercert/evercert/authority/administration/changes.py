@@ -46,7 +46,7 @@ class Replacement:
 
     @property
     def audited(self) -> bool:
-        """Return whether it has an audit entry; that of a policy stands for the copies of its profiles."""
+        """Return whether it has an audit entry; the entry of a policy covers the copies in its profiles."""
         return isinstance(self.after, Application | Identity)
 
 
@@ -124,7 +124,7 @@ class Changes:
 
 
 def differ(before: Managed | None, after: Managed | None) -> bool:
-    """Return whether the stored documents differ; models with other fields given may be equal."""
+    """Return whether the stored documents differ; unequal models may have equal documents."""
     if before is None or after is None:
         return before is not after
     return _document(before) != _document(after)
@@ -138,13 +138,19 @@ def _require_storable(change: Change) -> None:
     """Raise Refusal (400) if the change has more writes or bytes than a transaction of DynamoDB."""
     writes = sum(_writes(thing) for thing in (*change.puts, *change.removals)) + len(change.entries)
     if writes > MAX_WRITES:
-        raise bad_request(f"The change has {writes} writes, of which {MAX_WRITES} fit: change some objects before")
+        raise bad_request(
+            f"The change needs {writes} writes, but at most {MAX_WRITES} are possible: change some objects first"
+        )
     sizes = [_size(_document(thing)) for thing in change.puts]
     sizes += [_size(entry.before) + _size(entry.after) for entry in change.entries]
     if max(sizes) > MAX_ITEM:
-        raise bad_request(f"The change stores {max(sizes)} bytes in one object: at most {MAX_ITEM} fit")
+        raise bad_request(
+            f"The change stores {max(sizes)} bytes in one object, but at most {MAX_ITEM} are possible: shorten it"
+        )
     if sum(sizes) > MAX_CHANGE:
-        raise bad_request(f"The change stores {sum(sizes)} bytes together: at most {MAX_CHANGE} fit")
+        raise bad_request(
+            f"The change stores {sum(sizes)} bytes, but at most {MAX_CHANGE} are possible: change some objects first"
+        )
 
 
 def _writes(thing: Managed) -> int:
@@ -159,7 +165,7 @@ def _size(document: Mapping[str, Any] | None) -> int:
 def require_room(kind: str, existing: int) -> None:
     """Raise Refusal (400) if a project cannot have another object of a kind."""
     if existing >= MAX_OBJECTS:
-        raise bad_request(f"The project has {existing} {kind}: delete some first")
+        raise bad_request(f"The project has {existing} {kind}, the maximum: delete some first")
 
 
 def without_secret_hashes(thing: Managed) -> dict[str, Any]:

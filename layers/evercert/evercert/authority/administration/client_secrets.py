@@ -47,7 +47,7 @@ class ClientSecrets:
             login = require_universal_login(before)
             valid = [one for one in login.secrets if one.expires_at is None or one.expires_at > now]
             if len(valid) >= _MOST_SECRETS:
-                raise bad_request(f"The identity has {len(valid)} client secrets: revoke one first")
+                raise bad_request(f"The identity has {len(valid)} client secrets, the maximum: revoke one first")
             after = _with_secrets(before, login, (*valid, made))
             return Plan(before, after, {"clientSecret": text, "clientSecretData": _secret_body(made, login)})
 

@@ -71,7 +71,7 @@ class RolesBody(Body):
 
 @dataclass(frozen=True)
 class Identities:
-    """Manage identities of a project; permissions never reach beyond it."""
+    """Manage identities of a project, and only their permissions in this project."""
 
     changes: Changes
     stack: str

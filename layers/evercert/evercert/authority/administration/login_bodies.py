@@ -17,7 +17,7 @@ class _IpBody(Body):
 
 
 class TokenBody(Body):
-    """The settings of access tokens; `None` leaves one as it is."""
+    """The settings of access tokens; `None` leaves a setting unchanged."""
 
     access_token_ttl: Annotated[_Seconds | None, Field(alias="accessTokenTTL")] = None
     access_token_max_ttl: Annotated[_Seconds | None, Field(alias="accessTokenMaxTTL")] = None

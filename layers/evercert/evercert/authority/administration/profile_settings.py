@@ -83,7 +83,7 @@ def _require_offered(body: ProfileBody) -> None:
 
 
 def _require_fitting_settings(body: ProfileBody, enrollment: str | None) -> None:
-    """Raise Refusal (400) for settings of an enrollment type that the profile will not have; None has both."""
+    """Raise Refusal (400) for settings of an enrollment type that the profile will not have; None serves both."""
     if enrollment == "acme" and body.api_config is not None:
         raise bad_request("apiConfig requires enrollmentType api")
     if enrollment == "api" and body.acme_config is not None:

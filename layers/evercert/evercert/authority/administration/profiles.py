@@ -54,7 +54,7 @@ class Profiles:
             blank = Profile.model_validate({**empty, "policy-name": policy.name, "policy": policy.policy})
             made = with_settings(blank, body, _ca_names(configuration, body))
             require_valid_defaults(made, made.policy)
-            # A deleted profile of this slug may have left traces, if something adopted it at the same time.
+            # Applications and grants may still name a deleted profile of this slug, if they were changed concurrently.
             others = (*_with_next_revision(configuration, policy), *_without(configuration, made))
             return Plan(None, made, self._answer(configuration, made), others)
 
@@ -133,9 +133,9 @@ def _without(configuration: ManagedConfiguration, profile: Profile) -> tuple[Rep
 
 
 def _with_next_revision(configuration: ManagedConfiguration, policy: NamedPolicy) -> tuple[Replacement, ...]:
-    """Count the copy that a profile takes, so that a change of the policy at the same time fails.
+    """Return the policy with its next revision, so that a concurrent change of the policy fails.
 
-    A policy of a document stays in the document: it has no item that could change.
+    A policy that only documents define has no item, and so no revision.
     """
     if configuration.policy(policy.id) is None:
         return ()

@@ -26,7 +26,7 @@ class Caller:
     def require(self, action: str, subject: str, project: str) -> None:
         """Raise Refusal (403) unless the identity manages the project."""
         if not self.identity.manages(project):
-            hint = f"the permission administer on {project}/* is missing; ask an operator to grant it"
+            hint = f"missing permission administer on {project}/*: ask an operator to grant it"
             raise permission_denied(action, subject, hint=hint)
 
     def project(self, configuration: ManagedConfiguration, project_id: str | None) -> str:

@@ -13,7 +13,7 @@ from evercert.authority.configuration.token_logins import (
     TokenLogin,
 )
 
-MODES = {"review": "api", "jwks": "jwks"}  # and the words of the API
+MODES = {"review": "api", "jwks": "jwks"}  # with the names of the API
 
 
 def login_answer(login: TokenLogin) -> tuple[str, dict[str, Any]]:

@@ -72,7 +72,9 @@ def _kubernetes(login: KubernetesLogin | None, body: KubernetesAuthBody) -> Kube
         }
     )
     if changed.mode == "jwks" and not changed.audience:
-        raise bad_request("allowedAudience is required with tokenReviewMode jwks: no cluster checks who a token is for")
+        raise bad_request(
+            "allowedAudience is required with tokenReviewMode jwks: it excludes tokens for other services"
+        )
     return changed
 
 
@@ -93,14 +95,16 @@ def _jwt(login: JwtLogin | None, body: JwtAuthBody) -> JwtLogin:
         raise invalid([(("configurationType",), "Required: jwks or static")])
     found: dict[str, Any] = _bounds(login, body)
     if (body.public_keys and kind == "jwks") or (body.jwks_url and kind == "static"):
-        raise bad_request(f"the configuration type is {kind}: leave out the keys of the other one, or change it")
+        raise bad_request(
+            f"{'publicKeys' if kind == 'jwks' else 'jwksUrl'} does not fit configurationType {kind}: leave it out"
+        )
     if kind == "jwks":
         found["jwks-url"] = _url("jwksUrl", _given(body.jwks_url, login, "jwks_url") or None)
         found["certificates"] = _pem("jwksCaCert", _given(body.jwks_ca_cert, login, "certificates") or "")
     else:
         keys = body.public_keys if body.public_keys is not None else list(login.public_keys if login else ())
         if not keys:
-            raise invalid([(("publicKeys",), "Required for the configuration type static")])
+            raise invalid([(("publicKeys",), "Required for configurationType static")])
         for number, key in enumerate(keys):
             _checked(lambda key=key: read_public_key(key), f"publicKeys[{number}]")  # type: ignore[misc]
         found["public-keys"] = keys
@@ -114,7 +118,7 @@ def _azure(login: AzureLogin | None, body: AzureAuthBody) -> AzureLogin:
         raise invalid([((name,), "Required") for name in missing])
     tenant = str(tenant).lower()
     if not _TENANT.fullmatch(tenant):
-        raise invalid([(("tenantId",), "must be the id of a tenant, a UUID: tokens do not have its domain")])
+        raise invalid([(("tenantId",), "must be the UUID of the tenant: tokens do not contain its domain")])
     principals = _list(body.allowed_service_principal_ids, login, "principals")
     return AzureLogin.model_validate({"tenant": tenant, "resource": resource, "principals": principals})
 
@@ -197,7 +201,7 @@ def _url(name: str, value: str | None) -> str:
 
 def _pem(name: str, value: str) -> str:
     if "PRIVATE KEY" in value:
-        raise invalid([((name,), "it contains a private key; give only the certificates of a CA")])
+        raise invalid([((name,), "must not contain a private key: give only the certificates of a CA")])
     try:
         if value:
             x509.load_pem_x509_certificates(value.encode())

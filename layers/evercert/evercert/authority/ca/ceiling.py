@@ -42,7 +42,7 @@ def problems(leaf: Leaf, public_key: object, ceiling: Ceiling, ca: x509.Certific
 
 
 def external_problems(leaf: Leaf, public_key: object, ceiling: Ceiling) -> list[str]:
-    """Return every reason why an issuer outside of the authority must not be asked for this leaf; empty if it may."""
+    """Return every reason why an external issuer must not be asked for this leaf; empty if it may."""
     found = [*_subject(leaf), *_names(leaf, ceiling), *_own_key(leaf, public_key, ceiling), *_usages(leaf, ceiling)]
     return [printable(one) for one in [*found, *_length(leaf, ceiling)]]
 

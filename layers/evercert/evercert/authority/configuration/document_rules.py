@@ -92,7 +92,7 @@ def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
 
 def _check_external(profile: ProfileEntry, place: Path) -> Iterator[Problem]:
     if profile.issuer is None:
-        yield Problem((*place, "issuer"), "missing issuer: name an issuer of evercert, which evercert issuers lists")
+        yield Problem((*place, "issuer"), "missing issuer: name an external issuer; run evercert issuer list")
     if profile.cas:
         yield Problem((*place, "cas"), "unexpected CAs: the issuer signs the certificates; leave them out")
 

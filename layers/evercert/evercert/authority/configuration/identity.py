@@ -19,9 +19,9 @@ from evercert.authority.configuration.token_logins import (
 from evercert.durations import Duration
 from evercert.schema import Instant, Model
 
-# request: issue and renew, read the profile's certificates, revoke its own; read-key: read keys of its own
-# certificates; administer: revoke those of others too and, with read-key, read their keys; approve: approve requests of
-# others.
+# request: request and renew certificates, revoke its own. read-key: read private keys that the authority generated for
+# certificates of the profile, also of other identities. administer: change and revoke certificates of others too.
+# approve: approve requests of others.
 Permission = Literal["request", "read-key", "administer", "approve"]
 
 

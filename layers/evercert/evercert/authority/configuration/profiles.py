@@ -1,4 +1,4 @@
-"""Profiles and applications that operators configure."""
+"""Profiles and applications, configured by operators or through the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that issuers outside of the authority fulfill: the state of each one, and the limits of each issuer."""
+"""Requests that external issuers fulfill: the state of each request, and the limits of each issuer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Work:
     request: str  # id
     handle: str | None = None
     asked: bool = False  # the issuer may have received it
-    attempts: int = 0  # failed ones in a row
-    revision: int = 1  # the next one is another request
-    deadline: datetime | None = None  # of the issuer's own answer
+    attempts: int = 0  # failures in a row
+    revision: int = 1  # increases when the issuer is asked again with a new request
+    deadline: datetime | None = None  # that the issuer gave for its answer
     message: str = ""  # why it waits, for the requester
     validating: bool = False  # a person has to act at the issuer
 
@@ -41,7 +41,7 @@ class ExternalWork(Protocol):
         """Return the work, reserved until this time; None if another run has it, or it ended."""
 
     def keep(self, work: Work) -> None:
-        """Store the state of a run that goes on."""
+        """Store the state of a run that continues."""
 
     def save(self, work: Work, due_at: datetime) -> None:
         """Store the state and when the work continues; end the reservation."""

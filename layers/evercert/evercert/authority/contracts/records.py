@@ -76,7 +76,7 @@ class RequestRecord:
     approval: ApprovalTerms | None = None  # None: needs none
     decisions: tuple[Decision, ...] = ()
     approved_at: datetime | None = None
-    external: str = ""  # name of the issuer outside of the authority that issues it
+    external: str = ""  # name of the external issuer that issues it
     origin: Origin = "api"
 
     @property
@@ -134,7 +134,7 @@ class CertificateRecord:
     renew_before_days: int | None = None  # None: the authority does not renew it by itself
     renewal_error: str | None = None  # why its last automatic renewal failed
     due_at: datetime | None = None  # of its next automatic renewal; None also after a renewal or revocation
-    external: str = ""  # name of the issuer outside of the authority that issued it
+    external: str = ""  # name of the external issuer that issued it
     reference: str | None = None  # the id that this issuer gave it
 
     @property

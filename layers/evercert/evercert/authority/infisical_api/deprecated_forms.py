@@ -55,7 +55,7 @@ class DeprecatedForms:
         """Issue a certificate for a CSR."""
         body = _object(data)
         if not body.get("csr"):
-            self.access.profile(identity, str(body.get("profileId")), "request")  # first: others learn nothing
+            self.access.profile(identity, str(body.get("profileId")), "request")  # first: others get 403, not 422
             raise invalid([(("csr",), "Required")])
         return self._issued(
             identity, {**_shared_fields(body), "csr": body["csr"], "attributes": _attributes(body)}, key
@@ -95,7 +95,8 @@ class DeprecatedForms:
         answer = self.enrollment.issue(identity, body, key)
         if answer["certificate"] is None:
             raise Unavailable(
-                f"certificate request {answer['certificateRequestId']} is pending: repeat the call with its key"
+                f"certificate request {answer['certificateRequestId']} is pending: repeat the call with the same"
+                " Idempotency-Key"
             )
         return {**answer["certificate"], "certificateRequestId": answer["certificateRequestId"]}
 

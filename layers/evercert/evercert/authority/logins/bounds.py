@@ -13,7 +13,7 @@ _MOST_SEGMENTS = 100
 
 
 def require_bounds(bounds: Bounds, claims: Mapping[str, Any], kind: str) -> None:
-    """Raise Refusal (401, 403) unless the claims are within the bounds; `kind` begins the words of messages."""
+    """Raise Refusal (401, 403) unless the claims are within the bounds; `kind` begins the messages."""
     if bounds.issuer and claims.get("iss") != bounds.issuer:
         raise unauthorized(f"Access denied: {kind} issuer not allowed.")
     if bounds.subject and not _allowed([bounds.subject], claims.get("sub")):

@@ -25,7 +25,7 @@ Read = Callable[[object], tuple[Key, ...]]
 
 
 class WebDocuments(Protocol):
-    """JSON of servers that administrators name; `certificates` are the trusted CAs, empty for the public ones."""
+    """JSON of servers that managers of projects name; `certificates` are the trusted CAs, empty for the public ones."""
 
     def get(self, url: str, certificates: str) -> object:
         """Return the document; raise Unavailable, or Misconfigured if the URL cannot be read."""

@@ -61,7 +61,7 @@ class TokenAuth:
             self._require(login, identity, token)
         except ValueError as error:
             raise unauthorized(f"Access denied: {error}") from None
-        except Misconfigured as error:  # an address that an administrator of the project set: not ours to repair
+        except Misconfigured as error:  # a manager of the project set the address: not an error of the stack
             raise bad_request(f"Cannot verify the token: {error}") from None
         return identity
 

@@ -23,7 +23,7 @@ _ACTIONS: dict[Permission, tuple[str, str]] = {
     "approve": ("approve", "certificate-requests"),
 }
 
-_NO_KEY = "the authority would generate a private key that you cannot read: send a CSR, or have the permission added"
+_NO_KEY = "you could not read the private key that the authority would generate: send a CSR, or ask for read-key"
 
 
 def uuid_of(text: str) -> str | None:

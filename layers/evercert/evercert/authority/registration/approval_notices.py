@@ -36,7 +36,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class ApprovalNotices:
-    """Announce each state once, or twice after a crash; complete what was approved, end what is late."""
+    """Announce each state once, or twice after a crash; complete approved requests, end late ones."""
 
     certificates: ApprovalStore
     fulfillment: Fulfillment

@@ -51,7 +51,7 @@ class ApprovalDecisions:
     def approve(self, approver: Approver, request_id: str, reason: str = "") -> RequestRecord:
         """Approve a request; the last approval that it needs makes it `pending`, which means: to be signed.
 
-        Raise Refusal: 404; 403 for the requester; 400 if it was decided, is late, or violates the policy by now.
+        Raise Refusal: 404; 403 for the requester; 400 if it was decided, is late, or is no longer allowed.
         """
         return self._decide(approver, request_id, reason, approved=True)
 
@@ -94,11 +94,11 @@ class ApprovalDecisions:
         if request.ca and (ca is None or not ca.may_sign(now)):
             raise bad_request("The CA of the request was replaced or disabled: reject it, and have it requested again")
         if not _same_issuer(profile, request, ca):
-            raise bad_request("The profile has another issuer by now: reject the request, and have it requested again")
+            raise bad_request("The profile now has another issuer: reject the request, and have it requested again")
         if request.origin != "acme":  # whose requester is an account
             identity = self.configuration.identity(request.identity)
             if identity is None or not identity.may("request", profile.key):
-                raise bad_request("The requester may not request certificates of the profile any more: reject it")
+                raise bad_request("The requester may no longer request certificates of the profile: reject the request")
             application = self.configuration.application(request.application) if request.application else None
             if request.application and application is None:
                 raise bad_request("The application of the request was deleted: reject the request")
@@ -109,7 +109,7 @@ class ApprovalDecisions:
         fields = fields_of_leaf(request.leaf, algorithm if request.supplied_csr or listed else None)
         wanted = EffectiveRequest.of({**fields, "ttl": timedelta(seconds=request.lifetime)})
         if problems := evaluation.find_violations(wanted, profile.policy, now, algorithm):
-            raise bad_request(f"The request violates the policy by now: {'; '.join(problems)}; reject it")
+            raise bad_request(f"The request now violates the policy: {'; '.join(problems)}; reject it")
 
 
 def _same_issuer(profile: Profile, request: RequestRecord, ca: CA | None) -> bool:
@@ -126,9 +126,11 @@ def _require_open(request: RequestRecord, approver: Approver, now: datetime) -> 
     if request.status != "pending_approval" or request.approval is None:
         raise bad_request(f"Certificate request does not wait for an approval: it is {request.status}")
     if now >= request.approval.until:
-        raise bad_request(f"Certificate request is late: it could be approved until {to_text(request.approval.until)}")
+        raise bad_request(
+            f"The deadline for approvals has passed: {to_text(request.approval.until)}; have it requested again"
+        )
     if approver.id == request.identity:
-        raise forbidden("You cannot decide about your own certificate request")
+        raise forbidden("You cannot approve or reject your own certificate request")
     if any(one.by == approver.id for one in request.decisions):
-        raise bad_request("You have decided about this certificate request before")
+        raise bad_request("You have already decided about this certificate request; a decision is final")
     return request.approval.needed

@@ -16,8 +16,8 @@ from evercert.errors import EvercertError, OutOfTime, Unavailable, Unexpected
 MAX_RENEWALS = 5_000  # certificates of one run; the next run continues
 MOST_OUTAGES = 3  # in a row, after which a run leaves the rest to the next one
 OUTAGE_PAUSE = timedelta(minutes=15)  # of a certificate that met an outage, so that the next run begins with others
-WAITS = "waits for"  # begins the state of a renewal whose request, which it names at its end, is open
-APPROVAL_PAUSE = timedelta(hours=1)  # of a certificate whose renewal waits; its approval completes it at once
+WAITS = "waits for"  # prefix of the stored error while the request is open; the error ends with the id of the request
+APPROVAL_PAUSE = timedelta(hours=1)  # between checks of a renewal that waits; the approval itself completes it at once
 Outcome = Literal["renewed", "failed", "ended", "unavailable", "waiting"]
 
 

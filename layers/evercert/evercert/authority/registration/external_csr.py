@@ -1,4 +1,4 @@
-"""CSRs for issuers outside of the authority, which read the names from the CSR."""
+"""CSRs for external issuers, which read the names from the CSR."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def attributes_of(leaf: Leaf) -> Attributes:
     try:
         return Attributes.model_validate(wanted)
     except ValidationError as error:
-        raise bad_request(f"the issuer of this profile cannot be asked for this: {first_problem(error)}") from None
+        raise bad_request(f"the issuer of this profile cannot certify the request: {first_problem(error)}") from None
 
 
 def csr_problems(csr: str, leaf: Leaf) -> list[str]:
-    """Return what a CSR asks for beyond the leaf; the issuer may certify all that the CSR has.
+    """Return what a CSR asks for beyond the leaf; the issuer may certify everything in the CSR.
 
-    A CSR may leave out subject and usages, not names.
+    A CSR may leave out subject and usages, but not names.
     """
     try:
         parsed = read(csr)
     except ValueError as error:
-        return [f"it cannot be passed on: {printable(str(error), 200)}"]
+        return [f"it cannot be sent to an external issuer: {printable(str(error), 200)}"]
     asked, wanted = parsed.attributes, attributes_of(leaf)
     found = [f"it has {note}" for note in parsed.notes]
     if set(asked.identifiers) != set(wanted.identifiers):
@@ -65,4 +65,4 @@ def csr_problems(csr: str, leaf: Leaf) -> list[str]:
 def require_fitting(csr: str, leaf: Leaf) -> None:
     """Raise Refusal (400) if a client's CSR asks for more than the request, which policy and ceiling judge."""
     if problems := csr_problems(csr, leaf):
-        raise bad_request(f"csr: the issuer of this profile certifies what the CSR has: {'; '.join(problems)}")
+        raise bad_request(f"csr: the issuer of this profile would certify everything in it: {'; '.join(problems)}")

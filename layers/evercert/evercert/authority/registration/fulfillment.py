@@ -75,7 +75,9 @@ class Fulfillment:
         """Return the request; it fails once its time for an approval is over."""
         if request.approval is None or self._clock() < request.approval.until:
             return request
-        return self._fail(request, f"no approval until {to_text(request.approval.until)}")
+        return self._fail(
+            request, f"not approved before the deadline {to_text(request.approval.until)}: request it again"
+        )
 
     def _hand_over(self, request: RequestRecord) -> RequestRecord:
         """Return the request, which the issuer function fulfills; its `error` says what it waits for.

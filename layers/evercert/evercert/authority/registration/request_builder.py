@@ -221,14 +221,14 @@ def _issuing_ca(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm, le
         return None
     ca = _of_family(profile, cas, algorithm)
     if ca.status == "disabled":
-        raise bad_request(f"CA is not active: {ca.name} is disabled; an administrator can enable it")
+        raise bad_request(f"CA is not active: {ca.name} is disabled; an operator can enable it")
     if ca.status == "retired":
-        raise bad_request(f"CA is not active: {ca.name} was replaced; an administrator can move profile {profile.slug}")
+        raise bad_request(f"CA is not active: {ca.name} was replaced; an operator can move profile {profile.slug}")
     if not ca.installed:
-        raise bad_request(f"CA does not have a certificate installed: {ca.name}; an administrator can import it")
+        raise bad_request(f"CA does not have a certificate installed: {ca.name}; an operator can import it")
     ends = ca.current.x509.not_valid_after_utc
     if ends <= now:
-        raise bad_request(f"CA is expired: {ca.name} ended at {to_text(ends)}; an administrator can renew it")
+        raise bad_request(f"CA is expired: {ca.name} ended at {to_text(ends)}; an operator can renew it")
     if leaf.not_after > ends:
         raise bad_request(
             f"notAfter date is after CA certificate's notAfter date: {ca.name} ends at {to_text(ends)}; request an"

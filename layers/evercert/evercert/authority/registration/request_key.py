@@ -29,7 +29,7 @@ class RequestKey:
         return cls(private.public_key, private.sign_proof(), private, reused=key is not None)
 
     def for_external(self, leaf: Leaf) -> RequestKey:
-        """Return the key with a CSR that an issuer outside of the authority can sign; raise Refusal (400)."""
+        """Return the key with a CSR that an external issuer can sign; raise Refusal (400)."""
         if self.private is None:
             require_fitting(self.csr, leaf)
             return self

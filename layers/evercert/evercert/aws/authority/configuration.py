@@ -1,4 +1,4 @@
-"""DynamoDB: the configuration of the authority, in a table that no function can write."""
+"""DynamoDB: the configuration of the authority; of the functions, only the administration function writes it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CLIENT = "client"  # universal auth: client ID and its identity
 
 
 class DynamoDBConfiguration:
-    """Configuration read consistently and without a cache: an operator's change applies at once."""
+    """Configuration read consistently and without a cache: a change applies at once."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client

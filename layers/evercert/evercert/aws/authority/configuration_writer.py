@@ -1,4 +1,4 @@
-"""DynamoDB: what operators set up for the authority, written with the operator's permissions only."""
+"""DynamoDB: write the configuration of the authority, for operators and for the management API."""
 
 from __future__ import annotations
 

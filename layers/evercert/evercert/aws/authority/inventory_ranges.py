@@ -34,7 +34,7 @@ class Range:
 
 
 def choose_range(criteria: Criteria) -> Range:
-    """Return the entries that a search reads: those of its rarest criterion; raise InvalidSearch."""
+    """Return the entries that a search reads: those of its most selective criterion; raise InvalidSearch."""
     low, high = items.bound(criteria.expires_after, FIRST), f"{items.bound(criteria.expires_before, LAST)}{LAST}"
     if criteria.serial_number is None and criteria.name is not None:
         partition, start = name_key(criteria.name)

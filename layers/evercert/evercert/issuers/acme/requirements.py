@@ -19,7 +19,7 @@ _SUBJECT = (
 def require_supported(spec: Spec) -> None:
     """Raise Unsuited for a spec that no ACME CA can fulfill, before anything is ordered."""
     if spec.certificate_id is not None or spec.key_from_issuer:
-        what = "follows no certificate-id" if spec.certificate_id is not None else "generates no private keys"
+        what = "cannot follow a certificate-id" if spec.certificate_id is not None else "generates no private keys"
         raise Unsuited(f"an ACME CA {what}; use private-key with source: local, and attributes")
     attributes = spec.attributes
     if other := [str(name) for name in attributes.identifiers if name.kind not in ("dns", "ip")]:

@@ -42,7 +42,7 @@ def order_of(request: Request, settings: AWSPrivateCASettings, authority: Author
     """Return the order; raise an error for one that the CA would refuse. `authority` None: it cannot be described."""
     spec = request.spec
     if request.csr is None or spec.certificate_id is not None:
-        what = "follows no certificate-id" if spec.certificate_id is not None else "generates no private keys"
+        what = "cannot follow a certificate-id" if spec.certificate_id is not None else "generates no private keys"
         raise Unsuited(f"AWS Private CA {what}; use private-key with source: local, and attributes")
     if authority is not None:
         require_active(settings.arn, authority)
