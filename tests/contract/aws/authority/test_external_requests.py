@@ -70,6 +70,7 @@ def test_claim_reserves_the_work(work: Any) -> None:
     name = begun(work)
     assert work.claim(name, START, LATER) == Work(name)
     assert work.claim(name, START, LATER) is None
+    assert work.claim(name, LATER - timedelta(seconds=4), LATER) is None
     assert work.due(START, 10) == []  # until the reservation ends
     assert work.due(LATER, 10) == [name]
     assert work.claim(name, LATER, LATER + timedelta(minutes=5)) == Work(name)
