@@ -26,6 +26,7 @@ from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
+from evercert.issuance.circuit_breaker import Breaker
 from evercert.issuance.metrics import report_metrics
 from evercert.issuance.outbox import RunReport, announce_stored
 from evercert.issuance.run import Issuance
@@ -154,6 +155,9 @@ def _external() -> ExternalFulfillment:
         DynamoDBExternalRequests(clients.dynamodb, settings.authority_table, lambda: clients.sqs, settings.queue),
         DynamoDBExternalCeilings(clients.dynamodb, settings.issuers_table),
         ports.issuers,
+        Breaker(ports.breakers, now, _pause),
+        ports.deadline,
+        settings.lease,
         now,
         _pause,
     )

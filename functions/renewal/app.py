@@ -10,6 +10,7 @@ import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, i
 # isort: split
 import os
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from evercert.aws.clients import Clients
 from evercert.aws.lambda_clock import InvocationDeadline, now
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.timeouts import WAITED_FOR
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -48,13 +49,12 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     _deadline().begin_invocation(context)
     counted: Counter[str] = Counter()
     renewal, notices, external = _wired()
-    if waiting := external.due(now(), MOST_EXTERNAL):  # first: a backlog of renewals must not delay them
-        external.wake(waiting)
-        counted["external woken"] = len(waiting)
-    for notice in notices.run():
-        counted[f"approval {notice.state}"] += 1
-        report = {"outcome": f"approval {notice.state}", "request": notice.request, "message": notice.problem}
-        (logger.error if notice.problem else logger.info)(report)
+    for part in (_wake(external), _announce(notices)):  # first: a backlog of renewals must not hold them up
+        try:
+            counted.update(part)
+        except (Unavailable, Misconfigured) as error:  # nor do they hold the renewals up
+            counted["unavailable"] += 1
+            logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400 (a traceback could hold a secret)
     for attempt in renewal.run():
         counted[attempt.outcome] += 1
         facts = {"outcome": attempt.outcome, "certificate": attempt.certificate}
@@ -63,6 +63,19 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if counted["unavailable"] and not counted["renewed"]:
         raise Unavailable("no certificate could be renewed: see the log for the reasons")
     return dict(counted)
+
+
+def _wake(external: DynamoDBExternalRequests) -> Iterator[str]:
+    waiting = external.due(now(), MOST_EXTERNAL)
+    external.wake(waiting)
+    yield from ("external woken" for _ in waiting)
+
+
+def _announce(notices: ApprovalNotices) -> Iterator[str]:
+    for notice in notices.run():
+        report = {"outcome": f"approval {notice.state}", "request": notice.request, "message": notice.problem}
+        (logger.error if notice.problem else logger.info)(report)
+        yield f"approval {notice.state}"
 
 
 def _measure(counted: Counter[str]) -> None:

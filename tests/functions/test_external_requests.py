@@ -66,7 +66,7 @@ class Deployed:
         return len(messages)
 
     def make_due(self, request: str) -> None:
-        """Let the work continue now; the pause after a failure is a minute."""
+        """Let the work continue now; the issuer asked for a pause of two minutes."""
         work = self.front._services().ports.external
         found = work.find(request)
         assert found is not None
@@ -79,7 +79,7 @@ def deployed(world: World, function: Callable[[str], ModuleType], monkeypatch: p
 
 
 def test_issuer_function_fulfills_requests_of_the_front(deployed: Deployed, context: Any) -> None:
-    world, authority = deployed.world, ScriptedCA(["unavailable"])
+    world, authority = deployed.world, ScriptedCA(["pending"])
     with authority.served() as address:
         world.specs.write_issuer("outside", Component.model_validate({"type": "scripted", "address": address}))
         DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table).put("outside", Ceiling())
@@ -91,7 +91,7 @@ def test_issuer_function_fulfills_requests_of_the_front(deployed: Deployed, cont
         assert asked["status"] == "pending"
         assert deployed.deliver(context) == 1
         found = deployed.call("GET", f"{REQUESTS}/{request}", context)
-        assert found["status"] == "pending" and "busy" in found["pendingMessage"]
+        assert found["status"] == "pending" and "waiting for issuer outside" in found["pendingMessage"]
         deployed.make_due(request)
         assert deployed.renewal.handler({}, context) == {"external woken": 1}
         assert deployed.deliver(context) == 1

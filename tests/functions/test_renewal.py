@@ -110,6 +110,17 @@ def test_function_fails_as_a_whole_during_an_outage(renewal: Renewal, context: A
     assert renewal.now(record).due_at > record.due_at
 
 
+def test_outage_of_the_queue_stops_no_renewal(renewal: Renewal, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = renewal.due()
+
+    def busy(*_: Any) -> None:
+        raise Unavailable("the queue does not answer")
+
+    monkeypatch.setattr(renewal.module.DynamoDBExternalRequests, "wake", busy)  # type: ignore[attr-defined]
+    assert renewal.module.handler({}, context) == {"unavailable": 1, "renewed": 1}
+    assert renewal.now(record).renewed_by is not None
+
+
 def test_function_announces_requests_that_wait_for_approval(renewal: Renewal, context: Any) -> None:
     record = renewal.due()
     profile = renewal.writer.profile(record.profile)

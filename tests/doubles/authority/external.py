@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evercert.authority.ca.definition import Ceiling
 from evercert.authority.contracts.external import Work
@@ -19,6 +19,8 @@ class FakeExternalRequests:
         self.held: dict[str, datetime] = {}
         self.ended: set[str] = set()
         self.woken: list[str] = []
+        self.later: list[tuple[str, datetime]] = []
+        self.hastened: dict[str, datetime] = {}
 
     def find(self, request_id: str) -> Work | None:
         return self.stored.get(request_id)
@@ -28,8 +30,15 @@ class FakeExternalRequests:
             self.stored[request_id], self.due_at[request_id] = Work(request_id), at
             self.wake([request_id])
 
+    def hasten(self, request_id: str, now: datetime) -> None:
+        again = self.hastened.get(request_id, now - timedelta(minutes=1)) <= now - timedelta(minutes=1)
+        if request_id in self.stored and request_id not in self.held and again:
+            self.due_at[request_id] = self.hastened[request_id] = now
+            self.wake([request_id])
+
     def claim(self, request_id: str, now: datetime, until: datetime) -> Work | None:
-        if request_id not in self.stored or self.held.get(request_id, now) > now:
+        soon = now + timedelta(seconds=5)
+        if request_id not in self.stored or self.held.get(request_id, now) > now or self.due_at[request_id] > soon:
             return None
         self.held[request_id] = self.due_at[request_id] = until
         return self.stored[request_id]
@@ -54,6 +63,10 @@ class FakeExternalRequests:
 
     def wake(self, request_ids: Sequence[str]) -> None:
         self.woken += request_ids
+
+    def wake_at(self, request_id: str, due_at: datetime, now: datetime) -> None:
+        if due_at <= now + timedelta(minutes=15):
+            self.later.append((request_id, due_at))
 
 
 class FakeCeilings:

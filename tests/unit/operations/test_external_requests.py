@@ -12,15 +12,18 @@ from cryptography import x509
 from evercert.authority.ca.definition import Ceiling
 from evercert.authority.contracts.records import RequestRecord
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
+from evercert.deadline import Deadline
 from evercert.errors import Unavailable
+from evercert.issuance.circuit_breaker import Breaker
 from evercert.operations.external_requests import LONGEST, ExternalFulfillment
 from evercert.pki.attributes import Attributes
 from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, csr
 from tests.doubles.authority.external import FakeCeilings
-from tests.doubles.fakes import FakeIssuers
+from tests.doubles.fakes import FakeBreakers, FakeIssuers
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 
+LEASE = timedelta(seconds=90)
 NARROW = Ceiling(dns=("*.example.com",), longest=timedelta(days=100))
 
 
@@ -67,9 +70,15 @@ class External(Client):
             self.external,
             self.ceilings,
             self.issuers,
+            Breaker(FakeBreakers(), self.setting.clock, self.sleep),
+            Deadline(self.setting.clock),
+            LEASE,
             self.setting.clock,
-            lambda span: self.setting.clock.advance(seconds=span.total_seconds()),
+            self.sleep,
         )
+
+    def sleep(self, span: timedelta) -> None:
+        self.setting.clock.advance(seconds=span.total_seconds())
 
     def asked(self, attributes: dict[str, Any] | None = None, **body: Any) -> str:
         response = self.issue(attributes, **body)

@@ -209,6 +209,16 @@ def test_outage_of_the_signer_leaves_the_certificate_due(client: Renewed) -> Non
     assert sorted(first + client.run()) == sorted((name, "renewed") for name in names)
 
 
+def test_outage_does_not_cost_a_short_certificate_its_renewal() -> None:
+    client = Renewed()
+    name = client.new(ttl="40m")
+    client.later(minutes=30)
+    client.setting.signer.trouble = [Unavailable("later")]
+    assert client.run() == [(name, "unavailable")]
+    client.later(minutes=5)
+    assert client.run() == [(name, "renewed")]
+
+
 @pytest.mark.parametrize("days", [25, 31], ids=["due", "expired"])
 def test_failure_is_announced_after_an_outage_of_the_topic(client: Renewed, days: int) -> None:
     name = client.new(ttl="30d")

@@ -22,6 +22,7 @@ class Work:
     deadline: datetime | None = None  # that the issuer gave for its answer
     message: str = ""  # why it waits, for the requester
     validating: bool = False  # a person has to act at the issuer
+    issuer: str = ""  # identity hash of the issuer that was asked
 
 
 class ExternalRequests(Protocol):
@@ -33,12 +34,15 @@ class ExternalRequests(Protocol):
     def begin(self, request_id: str, at: datetime) -> None:
         """Store the work of a request if there is none, and wake the issuer function; idempotent."""
 
+    def hasten(self, request_id: str, now: datetime) -> None:
+        """Continue the work now, at most once a minute, and wake the issuer function; idempotent."""
+
 
 class ExternalWork(Protocol):
     """Work as the issuer function sees it."""
 
     def claim(self, request_id: str, now: datetime, until: datetime) -> Work | None:
-        """Return the work, reserved until this time; None if another run has it, or it ended."""
+        """Return the work, reserved until this time; None if it ended, is not due, or another run has it."""
 
     def keep(self, work: Work) -> None:
         """Store the state of a run that continues."""
@@ -54,6 +58,9 @@ class ExternalWork(Protocol):
 
     def wake(self, request_ids: Sequence[str]) -> None:
         """Send the issuer function a message for each; raise Unavailable."""
+
+    def wake_at(self, request_id: str, due_at: datetime, now: datetime) -> None:
+        """Send a message for this time, unless the schedule is as good; raise Unavailable."""
 
 
 class ExternalCeilings(Protocol):

@@ -77,6 +77,8 @@ class RequestRecord:
     decisions: tuple[Decision, ...] = ()
     approved_at: datetime | None = None
     external: str = ""  # name of the external issuer that issues it
+    dated: bool = False  # the client named the end
+    longest: int | None = None  # seconds: the policy's limit, for an issuer that chooses the validity itself
     origin: Origin = "api"
 
     @property

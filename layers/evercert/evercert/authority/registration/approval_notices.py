@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -52,7 +53,8 @@ class ApprovalNotices:
                 return
             except Exception as error:  # noqa: BLE001 (one request must not stop the others)
                 known = error if isinstance(error, EvercertError) else Unexpected.of(error)
-                self.certificates.settle_notice(due, self.clock() + PAUSE)
+                with suppress(EvercertError):  # it is due again then
+                    self.certificates.settle_notice(due, self.clock() + PAUSE)
                 notice = Notice(due.request, "ended", str(known))
             yield notice
 

@@ -82,7 +82,7 @@ class AutoRenewal:
         except OutOfTime:
             raise
         except Unavailable as error:
-            self.certificates.record_renewal_failure(due, now + OUTAGE_PAUSE, record.renewal_error)
+            self.certificates.record_renewal_failure(due, _after(OUTAGE_PAUSE, now, record), record.renewal_error)
             return Attempt(due.id, "unavailable", str(error))
         except (Refusal, EvercertError) as error:
             return self._failed(due, record, str(error), next_attempt(now, record.not_after))
@@ -93,7 +93,8 @@ class AutoRenewal:
             return self._failed(due, record, problem, next_attempt(now, record.not_after))
         approval = found.status == "pending_approval"
         what, pause = ("an approval", APPROVAL_PAUSE) if approval else (f"issuer {found.external}", OUTAGE_PAUSE)
-        self.certificates.record_renewal_failure(due, now + pause, f"{WAITS} {what}: request {found.id}")
+        until = _after(pause, now, record)
+        self.certificates.record_renewal_failure(due, until, f"{WAITS} {what}: request {found.id}")
         return Attempt(due.id, "waiting")
 
     def _ended_wait(self, record: CertificateRecord) -> str | None:
@@ -116,7 +117,12 @@ class AutoRenewal:
             try:
                 self.announcer.failed(record, problem, until)
             except Unavailable:
-                stored, until = record.renewal_error, self.clock() + OUTAGE_PAUSE
+                stored, until = record.renewal_error, _after(OUTAGE_PAUSE, self.clock(), record)
         if not self.certificates.record_renewal_failure(due, until, stored):
             return Attempt(due.id, "ended")
         return Attempt(due.id, "failed", problem)
+
+
+def _after(pause: timedelta, now: datetime, record: CertificateRecord) -> datetime:
+    """Return when to try again; sooner for a certificate that ends soon."""
+    return min(now + pause, next_attempt(now, record.not_after) or now + pause)

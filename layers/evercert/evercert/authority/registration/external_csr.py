@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from pydantic import ValidationError
 
 from evercert.authority.api_errors import bad_request
 from evercert.authority.ca.leaf_fields import Leaf
+from evercert.authority.configuration.profiles import Profile
 from evercert.pki.attributes import Attributes
 from evercert.pki.csr_parser import read
 from evercert.schema import first_problem, printable
 
+_AHEAD = timedelta(hours=2)
 _SUBJECT = {
     "common_name",
     "organization",
@@ -60,6 +64,18 @@ def csr_problems(csr: str, leaf: Leaf) -> list[str]:
     allowed = wanted.model_dump(include=_SUBJECT)
     found += [f"its {name} is not that of the request" for name, value in given.items() if allowed.get(name) != value]
     return found
+
+
+def policy_limit(profile: Profile) -> int | None:
+    """Return the longest validity of the policy in seconds, which external issuers may not know; None without one."""
+    span = None if profile.issuer is None else profile.policy.validity.span
+    return None if span is None else int(span.total_seconds())
+
+
+def require_immediate(leaf: Leaf, now: datetime) -> None:
+    """Raise Refusal (400) for a certificate that begins later: external issuers let theirs begin at once."""
+    if leaf.not_before > now + _AHEAD:
+        raise bad_request("notBefore: the issuer of this profile cannot date certificates ahead; leave it out")
 
 
 def require_fitting(csr: str, leaf: Leaf) -> None:

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evercert.authority.api_errors import bad_request
-from evercert.authority.ca import ceiling
-from evercert.authority.ca.constrained_names import name_problems
 from evercert.authority.ca.definition import CA
-from evercert.authority.ca.key_checks import key_weakness
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.approval_terms import ApprovalTerms
@@ -22,6 +19,8 @@ from evercert.authority.policy import evaluation
 from evercert.authority.policy.policy import ANY
 from evercert.authority.registration.adjustments import choose_signature, find_notes, hash_of_signature
 from evercert.authority.registration.blocked_keys import require_uncompromised
+from evercert.authority.registration.external_csr import policy_limit, require_immediate
+from evercert.authority.registration.issuing_ca import issuing_ca, require_within_ceiling
 from evercert.authority.registration.request_key import RequestKey
 from evercert.authority.requests.csr import ParsedCsr
 from evercert.authority.requests.effective_request import EffectiveRequest, refuse
@@ -29,7 +28,6 @@ from evercert.authority.requests.requested_fields import AS_CERTIFIED, Metadata,
 from evercert.errors import Misconfigured
 from evercert.pki.algorithms import KeyAlgorithm, family
 from evercert.pki.keys import PrivateKey
-from evercert.timestamps import to_text
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class RequestBuilder:
         if problems := evaluation.find_violations(wanted, profile.policy, now, algorithm):
             raise refuse(problems)
         leaf = wanted.for_key(algorithm).leaf(now)
-        ca = _issuing_ca(profile, cas, algorithm, leaf, now)
+        ca = issuing_ca(profile, cas, algorithm, leaf, now)
         leaf = _with_possible_signature(leaf, wanted, profile, algorithm, ca)
         request_key = self._checked(RequestKey.of(supplied, key, algorithm), profile, ca, leaf)
         request_id = str(uuid.uuid4())
@@ -106,6 +104,8 @@ class RequestBuilder:
             spelling=requester.spelling,
             renew_before_days=requester.renew_before_days if request_key.private and _renews(profile) else None,
             external=profile.issuer or "",
+            dated=wanted.not_after is not None,
+            longest=policy_limit(profile),
             notes=find_notes(requester.requested, supplied, algorithm, leaf.hash),
             approval=approval,
         )
@@ -113,9 +113,10 @@ class RequestBuilder:
     def _checked(self, key: RequestKey, profile: Profile, ca: CA | None, leaf: Leaf) -> RequestKey:
         """Return the key, with a CSR for an external issuer; raise Refusal (400) if it cannot be certified."""
         if profile.issuer is not None:
+            require_immediate(leaf, self._clock())
             key = key.for_external(leaf)
         if ca is not None:
-            _require_within_ceiling(ca, leaf, key.public, self._clock())
+            require_within_ceiling(ca, leaf, key.public, self._clock())
         if key.reused:
             require_uncompromised(self._certificates, key.public)
         return key
@@ -201,50 +202,3 @@ def _algorithm(
     if wanted.key_algorithm is not None:
         return wanted.key_algorithm
     return "EC_prime256v1" if cas and all(family(ca.algorithm) == "EC" for ca in cas) else "RSA_2048"
-
-
-def _of_family(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm) -> CA:
-    """Return the CA of the key's family: AWS does not accept mixed chains."""
-    wanted = family(algorithm)
-    found = [ca for ca in cas if family(ca.algorithm) == wanted]
-    if not found:
-        others = " or ".join(sorted({family(ca.algorithm) for ca in cas})) or "another profile"
-        raise bad_request(
-            f"unsupported keyAlgorithm {algorithm}: profile {profile.slug} has no CA for {wanted} keys; use {others}"
-        )
-    return found[0]
-
-
-def _issuing_ca(profile: Profile, cas: Sequence[CA], algorithm: KeyAlgorithm, leaf: Leaf, now: datetime) -> CA | None:
-    """Return the CA of the key's family, or None without a CA; raise Refusal (400) if it cannot issue the leaf now."""
-    if profile.issuer_type != "ca":
-        return None
-    ca = _of_family(profile, cas, algorithm)
-    if ca.status == "disabled":
-        raise bad_request(f"CA is not active: {ca.name} is disabled; an operator can enable it")
-    if ca.status == "retired":
-        raise bad_request(f"CA is not active: {ca.name} was replaced; an operator can move profile {profile.slug}")
-    if not ca.installed:
-        raise bad_request(f"CA does not have a certificate installed: {ca.name}; an operator can import it")
-    ends = ca.current.x509.not_valid_after_utc
-    if ends <= now:
-        raise bad_request(f"CA is expired: {ca.name} ended at {to_text(ends)}; an operator can renew it")
-    if leaf.not_after > ends:
-        raise bad_request(
-            f"notAfter date is after CA certificate's notAfter date: {ca.name} ends at {to_text(ends)}; request an"
-            " earlier end, or have the CA renewed"
-        )
-    return ca
-
-
-def _require_within_ceiling(ca: CA, leaf: Leaf, public_key: object, now: datetime) -> None:
-    """Raise Refusal before anything is stored if the signer would refuse; the signer checks again."""
-    if ca.ceiling is None:
-        raise Misconfigured(f"CA {ca.name} has no ceiling: it cannot sign; set a ceiling")
-    found = [*ceiling.problems(leaf, public_key, ca.ceiling, ca.current.x509), *name_problems(leaf, ca)]
-    if late := ceiling.start_time_problem(leaf, now):
-        found.append(late)
-    if found:
-        if broken := key_weakness(public_key):  # only on failure, so that valid keys cost nothing
-            raise bad_request(f"csr: {broken}")
-        raise bad_request(f"CA {ca.name} cannot sign the certificate: {'; '.join(found)}")

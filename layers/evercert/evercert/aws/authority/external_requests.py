@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from evercert.authority.contracts.external import Work
@@ -13,7 +13,7 @@ from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
-from evercert.aws.sqs import EXTERNAL_REQUEST
+from evercert.aws.sqs import EXTERNAL_REQUEST, LONGEST_DELAY
 from evercert.errors import Misconfigured
 from evercert.timestamps import from_text, to_text
 
@@ -25,6 +25,8 @@ KIND = "external"
 SHARD = "external"  # index key of the work
 BATCH = 10  # messages of one call
 _LONGEST_MESSAGE = 1_000
+_HASTENED = timedelta(minutes=1)  # between two calls for one request
+_TOLERANCE = timedelta(seconds=5)  # between the clocks of two functions
 
 
 class DynamoDBExternalRequests:
@@ -44,15 +46,26 @@ class DynamoDBExternalRequests:
 
     def begin(self, request_id: str, at: datetime) -> None:
         """Write the item before the message: after a crash in between, the schedule wakes the issuer function."""
-        item = {**rows.key(KIND, request_id), **rows.attributes({"due_shard": SHARD, "due_at": at})}
+        values = {"due_shard": SHARD, "due_at": at, "expires_at": rows.seconds(at + rows.REMEMBERED)}
+        item = {**rows.key(KIND, request_id), **rows.attributes(values)}
         put = {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
         if not refused(self._client, [put], f"store the work of request {request_id}"):
+            self.wake([request_id])
+
+    def hasten(self, request_id: str, now: datetime) -> None:
+        """Move the due time, unless a run holds the item; a lost message waits for the schedule."""
+        update = Update({"due_at": now, "hastened_at": now})
+        update.require("attribute_exists(due_at) AND attribute_not_exists(held_until)", {}, "")
+        update.require(
+            "attribute_not_exists(#hastened_at) OR #hastened_at <= :ago", {":ago": now - _HASTENED}, "hastened_at"
+        )
+        if self._updated(request_id, update, "hasten"):
             self.wake([request_id])
 
     def claim(self, request_id: str, now: datetime, until: datetime) -> Work | None:
         """Reserve the item in one conditional write."""
         update = Update({"held_until": until, "due_at": until})
-        update.require("attribute_exists(due_at)", {}, "")
+        update.require("#due_at <= :soon", {":soon": now + _TOLERANCE}, "due_at")
         update.require("attribute_not_exists(#held_until) OR #held_until <= :now", {":now": now}, "held_until")
         return self.find(request_id) if self._updated(request_id, update, "claim") else None
 
@@ -73,6 +86,7 @@ class DynamoDBExternalRequests:
             "deadline": work.deadline,
             "message": work.message[:_LONGEST_MESSAGE] or None,
             "validating": "yes" if work.validating else None,
+            "issuer": work.issuer or None,
         }
         update = Update({**state, **changes})
         update.require("attribute_exists(due_at)", {}, "")
@@ -106,6 +120,15 @@ class DynamoDBExternalRequests:
             with translated("wake the issuer function"):
                 self._sqs().send_message_batch(QueueUrl=self._queue, Entries=entries)
 
+    def wake_at(self, request_id: str, due_at: datetime, now: datetime) -> None:
+        """Send one delayed message; SQS delays by 15 minutes at most."""
+        seconds = max(-int(-(due_at - now).total_seconds() // 1), 0)
+        if seconds > LONGEST_DELAY:
+            return
+        body = json.dumps({EXTERNAL_REQUEST: request_id})
+        with translated("wake the issuer function"):
+            self._sqs().send_message(QueueUrl=self._queue, MessageBody=body, DelaySeconds=seconds)
+
     def _updated(self, request_id: str, update: Update, doing: str) -> bool:
         write = {"Update": {"TableName": self._table, "Key": rows.key(KIND, request_id), **update.arguments()}}
         return not refused(self._client, [write], f"{doing} the work of request {request_id}")
@@ -125,6 +148,7 @@ def _read(request_id: str, item: dict[str, Any]) -> Work | None:
             deadline=from_text(values["deadline"]) if values.get("deadline") else None,
             message=str(values.get("message") or ""),
             validating=bool(values.get("validating")),
+            issuer=str(values.get("issuer") or ""),
         )
     except (ValueError, TypeError, ArithmeticError):
         raise Misconfigured(f"the work of request {request_id} does not parse; restore it from a backup") from None
