@@ -51,7 +51,10 @@ class Orders(Protocol):
         """Return the order, as last written."""
 
     def replace(self, changed: Order, waits_until: datetime | None = None) -> bool:
-        """Store a change, and keep an order that waits until then as if it expired then; return False if the stored version is not the one before."""
+        """Store a change; return False if the stored version is not the one before.
+
+        An order whose request waits is kept at least as long as one that expires at `waits_until`.
+        """
 
     def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
         """Store a valid order, and the id of its certificate, which is valid `until` then; else as `replace`."""

@@ -66,9 +66,7 @@ class AcmeItems:
         """Return a write of an update."""
         return {"Update": {"TableName": self._table, "Key": key(kind, name), **update.arguments()}}
 
-    def replaced(
-        self, kind: str, changed: Account | Order, doing: str, more: Mapping[str, Any] | None = None
-    ) -> bool:
+    def replaced(self, kind: str, changed: Account | Order, doing: str, more: Mapping[str, Any] | None = None) -> bool:
         """Replace the version before, and `more` attributes; return False if another change came between.
 
         A write whose answer was lost is repeated, and then finds its own document.
