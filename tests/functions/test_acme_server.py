@@ -126,8 +126,10 @@ def test_identity_fetches_a_credential(authority: AcmeAuthority, world: World) -
 def test_identity_approves_the_order_of_another_one(authority: AcmeAuthority, world: World) -> None:
     setting = authority.setting
     configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
-    profile = authority.profile.model_copy(update={"approval": ApprovalOptions()})
-    (own, _), (other, _) = setting.identity("request", "approve"), setting.identity("approve")
+    found = configuration.profile(authority.profile.id)
+    assert found is not None
+    profile = found.model_copy(update={"approval": ApprovalOptions()})
+    (own, _), (other, _) = setting.identity("request", "approve", name="own"), setting.identity("approve", name="other")
     configuration.write(profile, own, other)
     services = authority.module._services()
     credential, mac_key = authority.module._credentials().issue(own, profile)
