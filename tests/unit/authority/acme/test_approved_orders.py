@@ -24,7 +24,7 @@ from tests.doubles.world import Killed
 
 NAME = "www.example.com"
 DAY = timedelta(days=1)
-OPERATOR = Approver("arn:aws:iam::123456789012:user/ops", "ops")
+OPERATOR = Approver("arn:aws:iam::123456789012:user/ops", "arn:aws:iam::123456789012:user/ops")
 
 
 class Approved(AcmeClient):
@@ -110,10 +110,16 @@ def test_rejected_order_is_invalid(approved: Approved) -> None:
     assert (answer.json["status"], "Retry-After" in answer.headers) == ("invalid", False)
     assert answer.json["error"] == {
         "type": "urn:ietf:params:acme:error:unauthorized",
-        "detail": "rejected by ops: wrong domain",
+        "detail": "rejected by an approver: wrong domain",
         "status": 403,
     }
-    assert approved.signed == 0
+    assert OPERATOR.name not in answer.text and approved.signed == 0
+
+
+def test_rejection_needs_no_reason(approved: Approved) -> None:
+    url = approved.finalized()
+    approved.reject()
+    assert approved.read(url).json["error"]["detail"] == "rejected by an approver"
 
 
 def test_late_order_is_invalid(approved: Approved) -> None:
@@ -124,7 +130,7 @@ def test_late_order_is_invalid(approved: Approved) -> None:
     assert order["error"]["type"].endswith(":unauthorized")
 
 
-def test_failed_signature_after_the_approval_is_the_fault_of_the_request(approved: Approved) -> None:
+def test_refusal_by_the_signer_makes_the_order_invalid(approved: Approved) -> None:
     url = approved.finalized()
     setting = approved.authority.setting
     (ca,) = [one for one in setting.cas.values() if one.name == "EC-issuing"]
@@ -271,7 +277,7 @@ def test_approval_checks_the_credential_of_an_operator() -> None:
         client.approve()
 
 
-def test_approval_needs_a_credential_once_the_profile_requires_one(approved: Approved) -> None:
+def test_approval_needs_a_credential_that_is_required_by_now(approved: Approved) -> None:
     approved.finalized()
     options = approved.authority.profile.acme
     assert options is not None

@@ -190,10 +190,16 @@ def _token(order: Order) -> str:
 
 
 def _failure(request: RequestRecord | None) -> Refused:
-    """Return why the order is invalid: others refused its request, or the CA cannot certify the CSR."""
-    error = (request.error if request is not None else None) or "the request has failed"
+    """Return why the order is invalid: others refused its request, or the CA cannot certify the CSR.
+
+    Anyone may register an account at some profiles, so the name of an approver, which can be an ARN, stays inside.
+    """
     if request is None:
         return Refused("serverInternal", "the request of the order is missing; place another order")
+    error = request.error or "the request has failed"
+    if request.status == "rejected":
+        reasons = [one.reason for one in request.decisions if not one.approved and one.reason]
+        error = ": ".join(["rejected by an approver", *reasons])
     undecided = request.approval is not None and request.approved_at is None  # rejected, cancelled or late
     return Refused("unauthorized" if undecided or request.external else "badCSR", error)
 
