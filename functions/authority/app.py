@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from evercert.authority.acme.host_credentials import HostCredentials
     from evercert.authority.acme.paths import Resource
     from evercert.authority.acme.server import AcmeServer
+    from evercert.authority.registration.approvals import AcmeRequesters
     from evercert.http_client.documents import HTTPDocuments
 
 logger = Logger(service="authority")
@@ -199,6 +200,7 @@ def _services() -> Services:
             certificates=DynamoDBCertificates(clients.dynamodb, settings.table, settings.audit),
             public_store=S3PublicStore(clients.s3, settings.bucket),
             issue_credential=lambda identity, profile: _credentials().issue(identity, profile),
+            acme_requesters=_acme_requesters,
             tokens=DynamoDBTokens(clients.dynamodb, settings.table),
             signer=SignerFunction(clients.lambda_, settings.signer),
             seal=KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack),
@@ -231,6 +233,12 @@ def _credentials() -> HostCredentials:
 
     settings = AuthoritySettings.of(os.environ)
     return acme_server.host_credentials(settings, _clients(), _services().ports.configuration, now)
+
+
+def _acme_requesters() -> AcmeRequesters:
+    from evercert.aws.authority import acme_server  # noqa: PLC0415 (for approvals only)
+
+    return acme_server.requesters(_clients(), AuthoritySettings.of(os.environ).table, _services().ports.configuration)
 
 
 @cache

@@ -9,17 +9,22 @@ import pytest
 
 from evercert.acme import challenges
 from evercert.acme.renewal_info import certificate_id
+from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.infisical_api.services import Services
+from evercert.authority.registration.approvals import Approver
 from evercert.pki.keys import PrivateKey
 from tests.crash.sampling import sample
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient, Answer
 from tests.doubles.authority.authority import Setting
+from tests.doubles.authority.outside import Outside, PublicIssuer
 from tests.doubles.dying import Life, Mortal
 from tests.doubles.world import Killed
 from tests.samples.certificates import private_key
 
 TRIES, POLLS = 4, 12
-PORTS = ("certificates", "tokens", "signer", "acme_accounts", "acme_orders", "validations", "buckets")
+PORTS = ("certificates", "tokens", "signer", "external", "acme_accounts", "acme_orders", "validations", "buckets")
+
+Course = Callable[[Life], AcmeAuthority]
 
 
 def mortal(life: Life) -> AcmeAuthority:
@@ -121,10 +126,57 @@ def live(life: Life) -> AcmeAuthority:
     return authority
 
 
-def moments() -> int:
+def live_waiting(life: Life) -> AcmeAuthority:
+    """Order, have the order approved and signed by an issuer outside, and download; check what is left."""
+    authority = mortal(life)
+    setting = authority.setting
+    changes = {"issuer_type": "external", "issuer": "outside", "cas": (), "approval": ApprovalOptions()}
+    setting.configuration.put(authority.profile.model_copy(update=changes))
+    outside = Outside(setting, kind=PublicIssuer)
+    client = Persistent(authority)
+    placed = again(lambda: client.client.order("www.example.com"))
+    assert placed.status == 201, placed.text
+    client._prove(placed.json)
+    assert again(lambda: client.client.finalize(placed.json, client.key)).json["status"] == "processing"
+    (request,) = setting.certificates.requests
+    again(lambda: setting.decisions().approve(Approver("arn", "ops"), request))
+    for _ in range(POLLS):
+        order = client.post(placed.headers["Location"], None).json
+        if order["status"] != "processing":
+            break
+        for due in again(lambda: setting.external.due(setting.clock(), 10)):
+            again(lambda due=due: outside.fulfillment.run(due))
+        setting.clock.advance(minutes=6)  # a run that died holds the request for five
+    assert order["status"] == "valid", order
+    chain = client.post(order["certificate"], None).text
+    (record,) = setting.certificates.certificates.values()
+    assert chain.startswith(record.certificate) and record.external == "outside"
+    assert len(outside.ca.issued) == len(setting.certificates.requests) == 1
+    assert setting.acme_orders.certificates == {certificate_id(record.signed): record.id}
+    return authority
+
+
+def moments(course: Course = live) -> int:
     life = Life(0)
-    live(life)
+    course(life)
     return life.moments
+
+
+@pytest.mark.timeout(180)
+def test_death_at_any_call_loses_no_order_that_waits(every: int, capsys: Any) -> None:
+    total, places = moments(live_waiting), set[str]()
+    assert total > 50
+    chosen = sample(range(1, total + 1), every)
+    for moment in chosen:
+        life = Life(moment)
+        live_waiting(life)
+        assert len(life.died_in) == 1
+        places.update(life.died_in)
+    with capsys.disabled():
+        print(f"\nACME server, waiting: {len(chosen)} deaths of {total} at {len(places)} places, one certificate")
+    assert every > 1 or {"FakeAcmeOrders", "FakeCertificates", "FakeExternalRequests"} <= {
+        place.partition(" ")[2].partition(".")[0] for place in places
+    }
 
 
 @pytest.mark.timeout(180)

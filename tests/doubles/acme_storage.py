@@ -97,17 +97,20 @@ class FakeAcmeOrders:
     def of_id(self, order_id: str) -> Order | None:
         return self.stored.get(order_id)
 
-    def replace(self, changed: Order) -> bool:
+    def replace(self, changed: Order, waits_until: datetime | None = None) -> bool:
         if self.stored[changed.id].version != changed.version - 1:
             return self.stored[changed.id] == changed
         self.stored[changed.id] = changed
         return True
 
     def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
+        named = renewal_id is not None and changed.certificate is not None
+        if named and self.certificates.get(str(renewal_id), changed.certificate) != changed.certificate:
+            return False
         if self.stored[changed.id].version != changed.version - 1 or not self.replace(changed):
             return False
-        if renewal_id is not None and changed.certificate is not None:
-            self.certificates[renewal_id] = changed.certificate
+        if named:
+            self.certificates[str(renewal_id)] = str(changed.certificate)
         return True
 
     def of_account(self, account_id: str, after: str | None) -> tuple[list[str], str | None]:

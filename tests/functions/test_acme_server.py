@@ -14,6 +14,8 @@ import pytest
 from evercert.acme import base64url
 from evercert.acme.challenges import HTTP_PATH
 from evercert.acme.renewal_info import certificate_id
+from evercert.authority.configuration.approval_options import ApprovalOptions
+from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.timestamps import from_text
@@ -119,6 +121,32 @@ def test_identity_fetches_a_credential(authority: AcmeAuthority, world: World) -
     assert client.register(mac).status == 201
     assert again.register(mac).problem == "unauthorized"
     client.issue("www.example.com")
+
+
+def test_identity_approves_the_order_of_another_one(authority: AcmeAuthority, world: World) -> None:
+    setting = authority.setting
+    configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    found = configuration.profile(authority.profile.id)
+    assert found is not None
+    profile = found.model_copy(update={"approval": ApprovalOptions()})
+    (own, _), (other, _) = setting.identity("request", "approve", name="own"), setting.identity("approve", name="other")
+    configuration.write(profile, own, other)
+    services = authority.module._services()
+    credential, mac_key = authority.module._credentials().issue(own, profile)
+    client = AcmeClient(authority)
+    assert client.register((credential.id, mac_key)).status == 201
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    assert client.finalize(placed.json).json["status"] == "processing"
+    (waiting,) = services.ports.certificates.waiting(10)
+    path = f"{setting.address}/api/v1/cert-manager/certificates/certificate-requests/{waiting.request}/approve"
+
+    def approve(identity: Identity) -> int:
+        bearer = f"Bearer {services.access_tokens.issue(identity)['accessToken']}"
+        return authority.call("POST", path, authorization=bearer).status
+
+    assert (approve(own), approve(other)) == (403, 200)
+    assert client.read(placed.headers["Location"]).json["status"] == "valid"
 
 
 def test_wrong_page_is_stored_as_the_error(authority: AcmeAuthority) -> None:

@@ -9,11 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from cryptography import x509
 
+from evercert.acme import base64url
 from evercert.authority.ca.definition import Ceiling
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings
 from evercert.registry import Component
+from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import CERTIFICATES, NAMES, REQUESTS, USAGES
 from tests.doubles.authority.server import event_of
@@ -41,11 +44,12 @@ class Deployed:
         for name, value in values.items():
             monkeypatch.setenv(name, value)
         identity, _ = setting.identity("request", "read-key")
-        profile = setting.profile(issuer_type="external", issuer="outside", cas=())
+        acme = {"eab": "required", "ownership": "unchecked"}
+        profile = setting.profile(issuer_type="external", issuer="outside", cas=(), acme=acme)
         ConfigurationWriter(world.operator.dynamodb, values["AUTHORITY_CONFIGURATION"]).write(profile, identity)
         self.front, self.issuer, self.renewal = (function(name) for name in ("authority", "issuer", "renewal"))
         self.issuer.ISSUERS = TEST_ISSUERS  # type: ignore[attr-defined]
-        self.token, self.profile = setting.token(identity), profile
+        self.token, self.profile, self.setting = setting.token(identity), profile, setting
         self.front._services().ports.tokens.keep(next(iter(setting.tokens.tokens.values())))
 
     def call(self, method: str, path: str, context: Any, body: Any = None) -> dict[str, Any]:
@@ -98,3 +102,25 @@ def test_issuer_function_fulfills_requests_of_the_front(deployed: Deployed, cont
         found = deployed.call("GET", f"{REQUESTS}/{request}", context)
     assert found["status"] == "issued" and found["privateKey"].startswith("-----BEGIN PRIVATE KEY-----")
     assert deployed.renewal.handler({}, context) == {}
+
+
+def test_order_of_an_acme_client_is_fulfilled(deployed: Deployed, context: Any) -> None:
+    world, issuer = deployed.world, ScriptedCA()
+    path = f"/api/v1/cert-manager/acme-credentials/{deployed.profile.id}"
+    made = deployed.call("POST", path, context)
+    authority = AcmeAuthority(deployed.setting, deployed.front)
+    client = AcmeClient(authority)
+    assert client.register((made["eabKid"], base64url.decode(made["eabSecret"]))).status == 201
+    with issuer.served() as address:
+        world.specs.write_issuer("outside", Component.model_validate({"type": "scripted", "address": address}))
+        DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table).put("outside", Ceiling())
+        placed = client.order("www.example.com")
+        usages = {"key-usages": ["digital_signature"], "extended-key-usages": ["server_auth"]}
+        finalized = client.finalize(placed.json, **usages)
+        assert (finalized.json["status"], "Retry-After" in finalized.headers) == ("processing", True)
+        assert deployed.deliver(context) == 1
+    order = client.read(placed.headers["Location"]).json
+    assert order["status"] == "valid"
+    (leaf,) = x509.load_pem_x509_certificates(client.read(order["certificate"]).text.encode())  # without the root
+    refused = client.revoke(leaf)
+    assert (refused.status, "revoke it there" in refused.text) == (400, True)

@@ -133,7 +133,8 @@ def test_function_announces_requests_that_wait_for_approval(renewal: Renewal, co
     (waiting,) = renewal.certificates.waiting(10)
     assert (event["data"]["request"], event["data"]["identity"]) == (waiting.request, renewal.identity.id)
     assert (event["subject"], event["data"]["names"]) == ("www.example.com", ["dns:www.example.com"])
-    decisions = ApprovalDecisions(renewal.writer, renewal.certificates, lambda: datetime.now(UTC))
+    requesters = renewal.setting.acme_requesters
+    decisions = ApprovalDecisions(renewal.writer, renewal.certificates, lambda: datetime.now(UTC), requesters)
     decisions.approve(Approver("arn:aws:iam::123456789012:user/ops", "ops"), waiting.request, "planned")
     assert renewal.module.handler({}, context) == {"approval approved": 1}
     (event,) = [one for one in renewal.world.events() if one["type"] == "authority.approval-granted"]

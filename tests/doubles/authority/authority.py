@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from evercert.authority.acme.host_credentials import HostCredentials
+from evercert.authority.acme.requesters import AccountRequesters
 from evercert.authority.acme.server import AcmeServer
 from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server
 from evercert.authority.administration.services import AdministrationPorts, AdministrationServices
@@ -20,6 +21,7 @@ from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, Profile, id_of
 from evercert.authority.infisical_api.services import ServicePorts, Services
 from evercert.authority.policy.policy import Policy
+from evercert.authority.registration.approvals import ApprovalDecisions
 from evercert.authority.signer.signer import SigningService
 from evercert.authority.signer.wire_format import decode, decode_answer, encode_answer, encode_crl, encode_leaf
 from evercert.aws.authority.kms_keys import KMSKeys
@@ -170,12 +172,20 @@ class Setting:
             "external": self.external,
             "public_store": self.public_store,
             "issue_credential": self.credentials.issue,
+            "acme_requesters": self.acme_requesters,
             "clock": self.clock,
             "stack": STACK,
             "address": self.address,
             "sts_regions": ("eu-central-1",),
         }
         return ServicePorts(**(values | changes))
+
+    def acme_requesters(self) -> AccountRequesters:
+        return AccountRequesters(self.acme_accounts, self.credentials.of_id)
+
+    def decisions(self) -> ApprovalDecisions:
+        """Return the decisions of operators."""
+        return ApprovalDecisions(self.configuration, self.certificates, self.clock, self.acme_requesters)
 
     # Operator actions.
 

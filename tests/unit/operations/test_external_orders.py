@@ -13,7 +13,8 @@ from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request
 from evercert.errors import OutOfTime, Throttled, Unavailable
 from evercert.operations.external_requests import LONGEST, MOST_ORDERS
 from evercert.timestamps import to_text
-from tests.unit.operations.test_external_requests import LEASE, External
+from tests.doubles.authority.outside import LEASE
+from tests.unit.operations.test_external_requests import External
 
 
 class Failing:

@@ -12,19 +12,13 @@ from cryptography import x509
 from evercert.authority.ca.definition import Ceiling
 from evercert.authority.contracts.records import RequestRecord
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
-from evercert.deadline import Deadline
 from evercert.errors import Unavailable
-from evercert.issuance.circuit_breaker import Breaker
-from evercert.operations.external_requests import LONGEST, ExternalFulfillment
+from evercert.operations.external_requests import LONGEST
 from evercert.pki.attributes import Attributes
 from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, csr
-from tests.doubles.authority.external import FakeCeilings
-from tests.doubles.fakes import FakeBreakers, FakeIssuers
-from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
-
-LEASE = timedelta(seconds=90)
-NARROW = Ceiling(dns=("*.example.com",), longest=timedelta(days=100))
+from tests.doubles.authority.outside import NARROW, Outside
+from tests.doubles.scripted_ca import ScriptedIssuer
 
 
 class Waiting(ScriptedIssuer):
@@ -59,26 +53,12 @@ class External(Client):
         changes = {"issuer_type": "external", "issuer": "outside", "cas": ()}
         self.profile = self.profile.model_copy(update=changes)
         self.setting.configuration.put(self.profile)
-        self.ca = ScriptedCA(list(script))
-        self.issuer = Waiting(Waiting.Settings(address="http://ca.example"))
-        self.issuer._client = __import__("httpx").Client(base_url="http://ca.example", transport=self.ca.transport())
-        self.issuers = FakeIssuers({"outside": OpenIssuer(self.issuer, "hash")})  # type: ignore[arg-type]
+        self.outside = Outside(self.setting, *script, ceiling=ceiling, kind=Waiting)
+        self.ca, self.issuers, self.ceilings = self.outside.ca, self.outside.issuers, self.outside.ceilings
+        assert isinstance(self.outside.issuer, Waiting)
+        self.issuer = self.outside.issuer
         self.external = self.setting.external
-        self.ceilings = FakeCeilings(**({} if ceiling is None else {"outside": ceiling}))
-        self.fulfillment = ExternalFulfillment(
-            self.setting.certificates,
-            self.external,
-            self.ceilings,
-            self.issuers,
-            Breaker(FakeBreakers(), self.setting.clock, self.sleep),
-            Deadline(self.setting.clock),
-            LEASE,
-            self.setting.clock,
-            self.sleep,
-        )
-
-    def sleep(self, span: timedelta) -> None:
-        self.setting.clock.advance(seconds=span.total_seconds())
+        self.fulfillment = self.outside.fulfillment
 
     def asked(self, attributes: dict[str, Any] | None = None, **body: Any) -> str:
         response = self.issue(attributes, **body)

@@ -14,6 +14,7 @@ from evercert.authority.acme.ports import Accounts, Orders
 from evercert.authority.acme.records import Account, Challenge, Order, new_authorization
 from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.acme_accounts import DynamoDBAcmeAccounts, DynamoDBServerSecret, DynamoDBUsedNonces
+from evercert.aws.authority.acme_items import seconds
 from evercert.aws.authority.acme_orders import DynamoDBAcmeOrders
 from evercert.errors import Misconfigured
 from evercert.pki.identifiers import Identifier
@@ -116,6 +117,29 @@ def test_valid_order_names_its_certificate(storage: Storage) -> None:
     assert not storage.orders.finish(changed, RENEWAL, START)
     assert storage.orders.certificate_of(RENEWAL) == "c1"
     assert storage.orders.certificate_of("CCCC.DDDD") is None
+
+
+def test_renewal_id_of_another_certificate_is_refused(storage: Storage) -> None:
+    storage.orders.create(order())
+    storage.orders.create(order("o2"))
+    assert storage.orders.finish(order().next(closed="valid", certificate="c1"), RENEWAL, START)
+    second = order("o2").next(closed="valid", certificate="c2")
+    assert not storage.orders.finish(second, RENEWAL, START)
+    assert storage.orders.of_id("o2") == order("o2")
+    assert storage.orders.finish(second, None, START)
+    assert (storage.orders.of_id("o2"), storage.orders.certificate_of(RENEWAL)) == (second, "c1")
+
+
+@pytest.mark.parametrize(("days", "kept"), [(None, 91), (0, 91), (60, 150)])
+def test_order_is_kept_after_the_end_of_its_wait(world: World, table: str, days: int | None, kept: int) -> None:
+    orders = DynamoDBAcmeOrders(world.operator.dynamodb, table)
+    orders.create(order())
+    waits_until = None if days is None else START + timedelta(days=days)
+    assert orders.replace(order().next(closed="processing", request="r1"), waits_until)
+    assert orders.finish(order().next(version=2).next(closed="valid", certificate="c1"), RENEWAL, START)
+    key = {"pk": {"S": "acme-order#o1"}, "sk": {"S": "acme-order"}}
+    item = world.operator.dynamodb.get_item(TableName=table, Key=key)["Item"]
+    assert int(item["expires_at"]["N"]) == seconds(START + timedelta(days=kept))
 
 
 def test_certificate_is_replaced_by_one_order(storage: Storage) -> None:

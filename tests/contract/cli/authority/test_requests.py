@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+from evercert.authority.acme.records import Account
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.approval_terms import ApprovalTerms
 from evercert.authority.contracts.records import RequestRecord
+from evercert.aws.authority.acme_accounts import DynamoDBAcmeAccounts
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.cli import terminal
@@ -29,6 +31,7 @@ def waiting(world: World, outputs: dict[str, str], configuration: ConfigurationW
             "issuer-type": "self-signed",
             "policy-name": "any",
             "policy": ANY,
+            "acme": {"eab": "optional"},
         }
     )
     configuration.write(profile)
@@ -43,6 +46,8 @@ def waiting(world: World, outputs: dict[str, str], configuration: ConfigurationW
         created_at=now,
         origin="acme",
     )
+    account = Account(id=request.identity, profile=profile.id, jwk={"kty": "EC"}, thumbprint="t", created_at=now)
+    DynamoDBAcmeAccounts(world.operator.dynamodb, outputs["AuthorityTable"]).create(account, None)
     return DynamoDBCertificates(world.operator.dynamodb, outputs["AuthorityTable"], outputs["AuthorityAudit"]).open(
         request, None
     )
@@ -90,3 +95,16 @@ def test_unknown_request_is_refused(command: Command) -> None:
     name = str(uuid4())
     refused(command("request", "approve", name), f"request {name}: Certificate request not found")
     refused(command("request", "approve", "x"), "invalid request 'x': run evercert authority request list")
+
+
+def test_request_of_a_deactivated_account_is_not_approved(
+    command: Command, world: World, outputs: dict[str, str], configuration: ConfigurationWriter
+) -> None:
+    request = waiting(world, outputs, configuration)
+    accounts = DynamoDBAcmeAccounts(world.operator.dynamodb, outputs["AuthorityTable"])
+    account = accounts.of_id(request.identity)
+    assert account is not None
+    accounts.replace(account.model_copy(update={"status": "deactivated", "version": 2}))
+    why = "The ACME account of the request was deactivated: reject the request"
+    refused(command("request", "approve", request.id), f"request {request.id}: {why}")
+    assert fine(command("request", "reject", request.id, "--json"))["status"] == "rejected"

@@ -12,9 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evercert.acme import base64url
-from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.policy.policy import Policy
-from evercert.authority.registration.approvals import ApprovalDecisions, Approver
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import to_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
@@ -285,30 +283,3 @@ def test_key_of_another_account_is_no_key_of_a_certificate(client: AcmeClient) -
     placed = client.order("www.example.com")
     client.prove(placed.json)
     assert client.finalize(placed.json, other.key).problem == "badCSR"
-
-
-def test_order_waits_for_an_approval(authority: AcmeAuthority, client: AcmeClient) -> None:
-    authority.setting.configuration.put(authority.profile.model_copy(update={"approval": ApprovalOptions()}))
-    placed = client.order("www.example.com")
-    client.prove(placed.json)
-    url = placed.headers["Location"]
-    assert client.finalize(placed.json).json["status"] == "processing"
-    waiting = client.read(url)
-    assert (waiting.json["status"], int(waiting.headers["Retry-After"]) > 0) == ("processing", True)
-    (request,) = authority.setting.certificates.requests
-    setting = authority.setting
-    decisions = ApprovalDecisions(setting.configuration, setting.certificates, setting.clock)
-    decisions.approve(Approver("arn", "ops"), request)
-    assert client.read(url).json["status"] == "valid"
-
-
-def test_rejected_order_is_invalid(authority: AcmeAuthority, client: AcmeClient) -> None:
-    authority.setting.configuration.put(authority.profile.model_copy(update={"approval": ApprovalOptions()}))
-    placed = client.order("www.example.com")
-    client.prove(placed.json)
-    client.finalize(placed.json)
-    setting = authority.setting
-    decisions = ApprovalDecisions(setting.configuration, setting.certificates, setting.clock)
-    decisions.reject(Approver("arn", "ops"), next(iter(setting.certificates.requests)), "wrong domain")
-    order = client.read(placed.headers["Location"]).json
-    assert order["status"] == "invalid" and "wrong domain" in order["error"]["detail"]

@@ -11,7 +11,7 @@ import pytest
 from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.configuration.profiles import Application
 from evercert.authority.contracts.records import CertificateRecord
-from evercert.authority.registration.approvals import ApprovalDecisions, Approver
+from evercert.authority.registration.approvals import Approver
 from evercert.authority.registration.auto_renewal import AutoRenewal
 from evercert.authority.registration.renewal_schedule import next_attempt, renewal_time
 from evercert.errors import Misconfigured, OutOfTime, Unavailable
@@ -388,7 +388,7 @@ def test_rejected_renewal_is_announced_and_requested_again(client: Renewed) -> N
     client.later(days=23)
     assert client.run() == [(name, "waiting")]
     first = (client.record(name).renewal_error or "").rpartition(" ")[2]
-    decisions = ApprovalDecisions(setting.configuration, setting.certificates, setting.clock)
+    decisions = setting.decisions()
     decisions.reject(Approver("operator", "operator"), first, "no")
     client.later(days=1)
     assert client.run() == [(name, "failed")]

@@ -56,29 +56,34 @@ class HostCredentials:
 
     def of_id(self, credential_id: str) -> EabCredential | None:
         """Return the credential, or None; it is revoked once its identity may not request certificates any more."""
-        fields = _parse(credential_id)
-        if fields is None:
-            return self.configured.of_id(credential_id)
-        identity_id, profile_id, until = fields
-        identity, profile = self.configuration.identity(identity_id), self.configuration.profile(profile_id)
-        if identity is None or profile is None:
-            return None
-        values = {
-            "id": credential_id,
-            "profile": profile_id,
-            "sealed": "",
-            "created-at": until - LIFETIME,
-            "expires-at": until,
-            "once": True,
-            "revoked": not identity.may("request", profile.key) or profile.acme_enrollment is None,
-        }
-        return EabCredential.model_validate(values)
+        return find_credential(self.configuration, credential_id)
 
     def mac_key(self, credential: EabCredential) -> bytes:
         """Return the MAC key."""
         if _parse(credential.id) is None:
             return self.configured.mac_key(credential)
         return without_leading_hyphen(hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest())
+
+
+def find_credential(configuration: Configuration, credential_id: str) -> EabCredential | None:
+    """Return a credential of an operator or an identity, or None."""
+    fields = _parse(credential_id)
+    if fields is None:
+        return configuration.eab_credential(credential_id)
+    identity_id, profile_id, until = fields
+    identity, profile = configuration.identity(identity_id), configuration.profile(profile_id)
+    if identity is None or profile is None:
+        return None
+    values = {
+        "id": credential_id,
+        "profile": profile_id,
+        "sealed": "",
+        "created-at": until - LIFETIME,
+        "expires-at": until,
+        "once": True,
+        "revoked": not identity.may("request", profile.key) or profile.acme_enrollment is None,
+    }
+    return EabCredential.model_validate(values)
 
 
 def without_leading_hyphen(mac_key: bytes) -> bytes:
@@ -90,6 +95,12 @@ def owner_of(credential_id: str) -> str:
     """Return the owner of the rate limits of a credential: the identity that fetched it, or the credential itself."""
     fields = _parse(credential_id)
     return credential_id if fields is None else f"identity#{fields[0]}"
+
+
+def identity_of(credential_id: str) -> str | None:
+    """Return the id of the identity that fetched a credential, None for a credential of an operator."""
+    fields = _parse(credential_id)
+    return None if fields is None else fields[0]
 
 
 def _parse(credential_id: str) -> tuple[str, str, datetime] | None:

@@ -16,6 +16,7 @@ from evercert.authority.acme.order_request import read_csr, requested_fields, th
 from evercert.authority.acme.ports import Accounts, Orders
 from evercert.authority.acme.problems import Refused
 from evercert.authority.acme.records import Account, Order, is_proven
+from evercert.authority.acme.replacements import is_renewal_id
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile, id_of
 from evercert.authority.contracts.issuance_trail import Asked
@@ -74,7 +75,7 @@ class OrderIssuance:
             request = self._request(account, profile, order, csr)
         opened = self.certificates.open(request, _token(order))
         changed = order.next(closed="processing", request=opened.id)
-        if not self.orders.replace(changed):
+        if not self.orders.replace(changed, opened.approval.until if opened.approval is not None else None):
             latest = self.orders.of_id(order.id)
             if latest is None or latest.closed not in {"processing", "valid"}:
                 raise Refused("serverInternal", "the order was changed meanwhile; try again", status=503)
@@ -84,6 +85,10 @@ class OrderIssuance:
 
     def _request(self, account: Account, profile: Profile, order: Order, csr: ParsedCsr) -> RequestRecord:
         self._require_no_account_key(profile, csr)
+        if profile.issuer is not None and (order.not_before is not None or order.not_after is not None):
+            raise Refused(
+                "orderNotReady", "the issuer chooses the dates since the order was placed; place another one without"
+            )
         try:
             wanted = requested_fields(order, profile, csr, self.clock(), self._latest_end(profile, csr))
             request = self.builder.request(self._requester(account, profile, order), profile, wanted, csr)
@@ -108,8 +113,7 @@ class OrderIssuance:
             return self._finish(order, found)
         if found is not None and found.is_open:
             return order
-        error = Refused("badCSR", (found.error if found is not None else None) or "the request has failed").body
-        changed = order.next(closed="invalid", error=error)
+        changed = order.next(closed="invalid", error=_failure(found).body)
         return changed if self.orders.replace(changed) else self.orders.of_id(order.id) or order
 
     def chains(self, order: Order) -> list[str]:
@@ -123,11 +127,13 @@ class OrderIssuance:
         except ValueError:
             raise Misconfigured(f"the chain of certificate {record.id} cannot be read; restore it") from None
         chains = [chain, *islice(self._alternates(record, chain), MOST_ALTERNATES)]
-        return [to_pem([record.signed, *(one for one in found if not is_self_signed(one))]) for found in chains]
+        leaf = record.signed  # an external issuer may have sent it alone: then it is its own chain in the record
+        above = [[one for one in found if one != leaf and not is_self_signed(one)] for found in chains]
+        return [to_pem([leaf, *found]) for found in above]
 
     def _alternates(self, record: CertificateRecord, chain: list[x509.Certificate]) -> Iterator[list[x509.Certificate]]:
         """Yield the chains of the CA's other certificates that are valid now, newest first."""
-        ca, now = self.configuration.ca(record.ca), self.clock()
+        ca, now = self.configuration.ca(record.ca) if record.ca else None, self.clock()
         for installed in reversed(ca.installed if ca is not None else ()):
             own = installed.x509
             fits = own.subject == record.signed.issuer and own.not_valid_before_utc <= now < own.not_valid_after_utc
@@ -142,10 +148,16 @@ class OrderIssuance:
         return found
 
     def _finish(self, order: Order, record: CertificateRecord) -> Order:
+        """Store the certificate, without renewal information if an external issuer repeated the id of another one."""
         changed = order.next(closed="valid", certificate=record.id)
-        if self.orders.finish(changed, certificate_id(record.signed), record.not_after):
-            return changed
-        return self.orders.of_id(order.id) or order
+        own = certificate_id(record.signed)
+        for renewal_id in (own if is_renewal_id(own) else None, None):
+            if self.orders.finish(changed, renewal_id, record.not_after):
+                return changed
+            latest = self.orders.of_id(order.id)
+            if latest is None or latest.version != order.version:
+                return latest or order
+        return order
 
     def _require_no_account_key(self, profile: Profile, csr: ParsedCsr) -> None:
         """Raise Refused if the key of the CSR is that of any account (§11.1)."""
@@ -175,6 +187,21 @@ class OrderIssuance:
 def _token(order: Order) -> str:
     """Return the idempotency token: two calls at the same time request one certificate."""
     return hashlib.sha256(f"acme order {order.id}".encode()).hexdigest()
+
+
+def _failure(request: RequestRecord | None) -> Refused:
+    """Return why the order is invalid: others refused its request, or the CA cannot certify the CSR.
+
+    Anyone may register an account at some profiles, so the name of an approver, which can be an ARN, stays inside.
+    """
+    if request is None:
+        return Refused("serverInternal", "the request of the order is missing; place another order")
+    error = request.error or "the request has failed"
+    if request.status == "rejected":
+        reasons = [one.reason for one in request.decisions if not one.approved and one.reason]
+        error = ": ".join(["rejected by an approver", *reasons])
+    undecided = request.approval is not None and request.approved_at is None  # rejected, cancelled or late
+    return Refused("unauthorized" if undecided or request.external else "badCSR", error)
 
 
 def _require_same(request: RequestRecord | None, csr: ParsedCsr) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from evercert.authority.acme import ordered_dates, ordered_names
 from evercert.authority.acme.limits import RateLimits, Sender
+from evercert.authority.acme.ordered_dates import Dates
 from evercert.authority.acme.ports import Orders
 from evercert.authority.acme.problems import Refused, malformed
 from evercert.authority.acme.records import Account, Challenge, Order, new_authorization
@@ -44,6 +45,7 @@ class OrderService:
     replacements: Replacements
     limits: RateLimits
     cas: Callable[[Profile], Sequence[CA]]  # those that issue for a profile
+    proceed: Callable[[Order], Order]  # completes an order whose request has ended
     clock: Clock
 
     def create(self, who: OrderingClient, profile: Profile, members: Mapping[str, Any]) -> Order:
@@ -52,10 +54,7 @@ class OrderService:
         _require_profile(members, profile)
         names = ordered_names.read(members.get("identifiers"))
         ordered_names.require_allowed(names, profile.policy, who.patterns)
-        cas = self.cas(profile)
-        ordered_names.require_certifiable(names, [ca.ceiling for ca in cas if ca.ceiling is not None])
-        ends = [ca.current.x509.not_valid_after_utc for ca in cas if ca.installed]
-        begin, end = ordered_dates.read(members, now, profile.policy.validity.span, max(ends, default=None))
+        begin, end = self._dates(profile, names, members)
         order = Order(
             id=uuid.uuid4().hex,
             account=account.id,
@@ -70,9 +69,27 @@ class OrderService:
             replaces=self.replacements.require_replaceable(account, names, members.get("replaces")),
         )
         self.limits.order(who.sender, account, len(names))
-        if not self.orders.create(order):
+        if not self.orders.create(order) and not (self._is_released(order) and self.orders.create(order)):
             raise Refused("alreadyReplaced", "another order replaces this certificate")
         return order
+
+    def _dates(self, profile: Profile, names: Sequence[Identifier], members: Mapping[str, Any]) -> Dates:
+        """Return the dates of an order; raise Refused if no CA of the profile certifies these names or dates.
+
+        The issuer function compares requests with the ceiling of an external issuer, which the front cannot read.
+        """
+        if profile.issuer is not None:
+            ordered_dates.require_none(members)
+            return None, None
+        cas = self.cas(profile)
+        ordered_names.require_certifiable(names, [ca.ceiling for ca in cas if ca.ceiling is not None])
+        ends = [ca.current.x509.not_valid_after_utc for ca in cas if ca.installed]
+        return ordered_dates.read(members, self.clock(), profile.policy.validity.span, max(ends, default=None))
+
+    def _is_released(self, order: Order) -> bool:
+        """Return whether the order that replaces the same certificate fails now: its request may have ended unread."""
+        holder = self.orders.replacement_of(order.replaces) if order.replaces is not None else None
+        return holder is not None and self.proceed(holder).status_at(order.created_at) == "invalid"
 
     def read(self, account: Account, order_id: str) -> Order:
         """Return an order of the account; raise Refused (404) for any other."""

@@ -40,6 +40,12 @@ def read(members: Mapping[str, Any], now: datetime, longest: timedelta | None, l
     return begin, end
 
 
+def require_none(members: Mapping[str, Any]) -> None:
+    """Raise Refused if the order has dates: an external issuer chooses them, and none may be changed (§7.4)."""
+    if any(members.get(name) is not None for name in ("notBefore", "notAfter")):
+        raise malformed("the issuer of this profile chooses the dates: leave out notBefore and notAfter")
+
+
 def _date(members: Mapping[str, Any], name: str) -> datetime | None:
     if members.get(name) is None:
         return None

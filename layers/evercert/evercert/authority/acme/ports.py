@@ -50,8 +50,11 @@ class Orders(Protocol):
     def of_id(self, order_id: str) -> Order | None:
         """Return the order, as last written."""
 
-    def replace(self, changed: Order) -> bool:
-        """Store a change; return False if the stored version is not the one before."""
+    def replace(self, changed: Order, waits_until: datetime | None = None) -> bool:
+        """Store a change; return False if the stored version is not the one before.
+
+        An order whose request waits is kept at least as long as one that expires at `waits_until`.
+        """
 
     def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
         """Store a valid order, and the id of its certificate, which is valid `until` then; else as `replace`."""

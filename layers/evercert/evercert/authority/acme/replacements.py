@@ -21,6 +21,11 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,100}\.[A-Za-z0-9_-]{1,100}")
 _BEGIN, _END = 2 / 3, 3 / 4  # of the lifetime: the suggested window
 
 
+def is_renewal_id(found: object) -> bool:
+    """Return whether certificates are found by this id; external issuers may issue longer ones."""
+    return isinstance(found, str) and _ID.fullmatch(found) is not None
+
+
 @dataclass(frozen=True)
 class Replacements:
     """Which certificates an order may replace, and when."""
@@ -54,6 +59,5 @@ class Replacements:
         return found.not_before + lifetime * _BEGIN, found.not_before + lifetime * _END
 
     def _certificate(self, renewal_id: object) -> CertificateRecord | None:
-        known = isinstance(renewal_id, str) and _ID.fullmatch(renewal_id) is not None
-        certificate_id = self.orders.certificate_of(str(renewal_id)) if known else None
+        certificate_id = self.orders.certificate_of(str(renewal_id)) if is_renewal_id(renewal_id) else None
         return self.certificates.certificate(certificate_id) if certificate_id is not None else None

@@ -27,6 +27,7 @@ from evercert.deadline import Clock
 
 JSON, CHAIN = "application/json", "application/pem-certificate-chain"
 POLL_AFTER = timedelta(seconds=1)  # a validation takes less if the host answers
+POLL_ISSUER_AFTER, POLL_APPROVAL_AFTER = timedelta(seconds=10), timedelta(seconds=30)
 LONGEST_QUERY = 500  # characters
 
 
@@ -205,7 +206,10 @@ class Resources:
     ) -> Answer:
         waiting = order.status_at(self.clock()) == "processing"
         body = bodies.order(order, directory.urls, self.clock())
-        return _json(body, status, {**(headers or {}), **_retry(waiting)})
+        pause = POLL_APPROVAL_AFTER if directory.profile.approval is not None else POLL_AFTER
+        if directory.profile.issuer is not None:
+            pause = max(pause, POLL_ISSUER_AFTER)
+        return _json(body, status, {**(headers or {}), **_retry(waiting, pause)})
 
 
 def _link(url: str, relation: str) -> str:
@@ -213,8 +217,8 @@ def _link(url: str, relation: str) -> str:
     return f'<{url}>;rel="{relation}";title="{relation}"'
 
 
-def _retry(waiting: bool) -> dict[str, str]:  # noqa: FBT001 (a condition)
-    return {"Retry-After": str(int(POLL_AFTER.total_seconds()))} if waiting else {}
+def _retry(waiting: bool, pause: timedelta = POLL_AFTER) -> dict[str, str]:  # noqa: FBT001 (a condition)
+    return {"Retry-After": str(int(pause.total_seconds()))} if waiting else {}
 
 
 def _require_own(directory: Directory, account: Account) -> None:

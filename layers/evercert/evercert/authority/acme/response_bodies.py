@@ -44,12 +44,13 @@ def order(found: Order, urls: Urls, now: datetime) -> dict[str, Any]:
     """Return an order (§7.1.3)."""
     body: dict[str, Any] = {
         "status": found.status_at(now),
-        "expires": to_text(found.expires_at),
         "identifiers": [{"type": name.kind, "value": name.value} for name in found.names],
         "authorizations": [urls.authorization(found.id, place) for place in range(len(found.authorizations))],
         "finalize": f"{urls.order(found.id)}/finalize",
     }
-    moments = {"notBefore": found.not_before, "notAfter": found.not_after}
+    waits = found.closed == "processing" and found.expires_at <= now  # longer than it would have lived unfinalized
+    expires = None if waits else found.expires_at
+    moments = {"expires": expires, "notBefore": found.not_before, "notAfter": found.not_after}
     body |= {name: to_text(moment) for name, moment in moments.items() if moment is not None}
     more = {"profile": found.named_profile, "replaces": found.replaces, "error": _order_error(found)}
     body |= {name: value for name, value in more.items() if value is not None}

@@ -60,6 +60,8 @@ class AcmeRevocation:
                 "only its key, the account that ordered it, or an account that is authorized for all its names now may"
                 " revoke a certificate",
             )
+        if record.external:  # a record of a revocation that its issuer does not make would deceive
+            raise malformed(f"issuer {record.external} signed the certificate: revoke it there")
         revoked = self.revoking.revoke(record, reason, Actor("" if account is None else account.id, "acme"))
         if revoked is None:
             raise Refused("alreadyRevoked", "the certificate is revoked already")

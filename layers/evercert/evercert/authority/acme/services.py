@@ -55,22 +55,23 @@ def acme_server(ports: AcmePorts, shared: SharedServices) -> AcmeServer:
     clock = shared.clock
     limits = RateLimits(ports.buckets, clock)
     replacements = Replacements(ports.orders, shared.certificates, clock)
+    issuance = OrderIssuance(
+        ports.accounts,
+        ports.orders,
+        shared.configuration,
+        shared.certificates,
+        shared.builder,
+        shared.fulfillment,
+        clock,
+        shared.stack,
+    )
     resources = Resources(
         AccountService(ports.accounts, ports.credentials, limits, clock),
         ports.credentials,
         ports.orders,
-        OrderService(ports.orders, replacements, limits, shared.builder.cas, clock),
+        OrderService(ports.orders, replacements, limits, shared.builder.cas, issuance.proceed, clock),
         AuthorizationService(ports.orders, ports.validations, clock),
-        OrderIssuance(
-            ports.accounts,
-            ports.orders,
-            shared.configuration,
-            shared.certificates,
-            shared.builder,
-            shared.fulfillment,
-            clock,
-            shared.stack,
-        ),
+        issuance,
         AcmeRevocation(shared.certificates, ports.orders, ports.credentials, shared.revoking, clock),
         clock,
     )

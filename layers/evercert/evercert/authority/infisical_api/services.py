@@ -29,7 +29,7 @@ from evercert.authority.logins.login import LoginService
 from evercert.authority.logins.sts_request import Rules
 from evercert.authority.logins.universal_auth import UniversalAuth
 from evercert.authority.registration.access import Access
-from evercert.authority.registration.approvals import ApprovalDecisions, ApprovalStore
+from evercert.authority.registration.approvals import AcmeRequesters, ApprovalDecisions, ApprovalStore
 from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.public_copies import PublicCopies
@@ -55,6 +55,7 @@ class ServicePorts:
     external: ExternalRequests
     public_store: PublicStore
     issue_credential: IssueCredential
+    acme_requesters: Callable[[], AcmeRequesters]
     clock: Callable[[], datetime]
     stack: str
     address: str
@@ -96,7 +97,8 @@ class Services:
         self.renewals = Renewals(configuration, certificates, access, builder, fulfillment, ports.seal, clock)
         self.renewal_settings = RenewalSettings(certificates, access, clock)
         self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock)
-        self.approvals = ApprovalCalls(access, ApprovalDecisions(configuration, certificates, clock), fulfillment)
+        decisions = ApprovalDecisions(configuration, certificates, clock, ports.acme_requesters)
+        self.approvals = ApprovalCalls(access, decisions, fulfillment)
         self.listings = Listings(certificates, access, ports.stack, clock)
         self.inventory = InventorySearch(certificates, access, clock)
         self.copies = PublicCopies(configuration, certificates, ports.public_store, clock)

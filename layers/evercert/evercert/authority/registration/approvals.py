@@ -32,6 +32,16 @@ class ApprovalStore(Certificates, Approvals, Protocol):
     """Requests with their decisions."""
 
 
+class AcmeRequesters(Protocol):
+    """The accounts that request certificates by ACME."""
+
+    def identity(self, account_id: str) -> str | None:
+        """Return the id of the identity behind the account, or None."""
+
+    def problem(self, account_id: str, profile: Profile) -> str | None:
+        """Return why the account could not order a certificate of the profile now, or None."""
+
+
 @dataclass(frozen=True)
 class Approver:
     """An identity, or an operator by ARN."""
@@ -47,6 +57,7 @@ class ApprovalDecisions:
     configuration: Configuration
     certificates: ApprovalStore
     clock: Callable[[], datetime]
+    acme: Callable[[], AcmeRequesters]
 
     def approve(self, approver: Approver, request_id: str, reason: str = "") -> RequestRecord:
         """Approve a request; the last approval that it needs makes it `pending`, which means: to be signed.
@@ -69,6 +80,7 @@ class ApprovalDecisions:
             if self._is_repeated(request, approver, approved=approved):
                 return request
             terms = _require_open(request, approver, now)
+            self._require_other(request, approver)
             if approved:
                 self._require_allowed(request, now)
             decision = Decision(approver.id, approver.name, now, approved, reason)
@@ -85,6 +97,12 @@ class ApprovalDecisions:
     def _is_repeated(request: RequestRecord, approver: Approver, *, approved: bool) -> bool:
         return any(one.by == approver.id and one.approved is approved for one in request.decisions)
 
+    def _require_other(self, request: RequestRecord, approver: Approver) -> None:
+        """Raise Refusal (403) if the approver made the request, also by an ACME account with its credential."""
+        requester = self.acme().identity(request.identity) if request.origin == "acme" else request.identity
+        if approver.id == requester:
+            raise forbidden("You cannot approve or reject your own certificate request")
+
     def _require_allowed(self, request: RequestRecord, now: datetime) -> None:
         """Raise Refusal (400) if the request could not be made today: policy, permission or enrollment changed."""
         profile = self.configuration.profile(request.profile)
@@ -95,7 +113,10 @@ class ApprovalDecisions:
             raise bad_request("The CA of the request was replaced or disabled: reject it, and have it requested again")
         if not _same_issuer(profile, request, ca):
             raise bad_request("The profile now has another issuer: reject the request, and have it requested again")
-        if request.origin != "acme":  # whose requester is an account
+        if request.origin == "acme":
+            if problem := self.acme().problem(request.identity, profile):
+                raise bad_request(f"{problem}: reject the request")
+        else:
             identity = self.configuration.identity(request.identity)
             if identity is None or not identity.may("request", profile.key):
                 raise bad_request("The requester may no longer request certificates of the profile: reject the request")
@@ -129,8 +150,6 @@ def _require_open(request: RequestRecord, approver: Approver, now: datetime) -> 
         raise bad_request(
             f"The deadline for approvals has passed: {to_text(request.approval.until)}; have it requested again"
         )
-    if approver.id == request.identity:
-        raise forbidden("You cannot approve or reject your own certificate request")
     if any(one.by == approver.id for one in request.decisions):
         raise bad_request("You have already decided about this certificate request; a decision is final")
     return request.approval.needed

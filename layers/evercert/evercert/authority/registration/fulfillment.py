@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from evercert.authority.api_errors import Refusal
+from evercert.authority.api_errors import Refusal, bad_request
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.contracts.external import ExternalRequests
@@ -17,6 +17,7 @@ from evercert.authority.contracts.records import CertificateRecord, RequestRecor
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.registration.renewal_schedule import renewal_time
 from evercert.authority.registration.self_signed import build_self_signed
+from evercert.authority.requests.effective_request import BACKDATED
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
 from evercert.pki.csr_parser import public_key_of
@@ -154,10 +155,19 @@ class Fulfillment:
 
 
 def _dated(request: RequestRecord) -> RequestRecord:
-    """Return the request with its dates moved to the approval, if the client set none; the same at every call."""
-    if request.approved_at is None or request.approval is None or not request.approval.movable:
+    """Return the request with its dates moved to the approval; the same at every call.
+
+    An end that the client set stays, and a begin that lies ahead. Raise Refusal if the end has passed.
+    """
+    if request.approved_at is None or request.approval is None:
         return request
-    waited = request.approved_at.replace(microsecond=0) - request.created_at.replace(microsecond=0)
+    approved = request.approved_at.replace(microsecond=0)
+    waited = approved - request.created_at.replace(microsecond=0)
     leaf = request.leaf
-    moved = {"not_before": leaf.not_before + waited, "not_after": leaf.not_after + waited}
+    if request.approval.movable:
+        moved = {"not_before": leaf.not_before + waited, "not_after": leaf.not_after + waited}
+    elif leaf.not_after <= approved:
+        raise bad_request("the requested notAfter has passed while the request waited for approval")
+    else:
+        moved = {"not_before": max(leaf.not_before, approved - BACKDATED)}
     return replace(request, leaf=leaf.model_copy(update=moved))

@@ -66,12 +66,13 @@ class AcmeItems:
         """Return a write of an update."""
         return {"Update": {"TableName": self._table, "Key": key(kind, name), **update.arguments()}}
 
-    def replaced(self, kind: str, changed: Account | Order, doing: str) -> bool:
-        """Replace the version before; return False if another change came between.
+    def replaced(self, kind: str, changed: Account | Order, doing: str, more: Mapping[str, Any] | None = None) -> bool:
+        """Replace the version before, and `more` attributes; return False if another change came between.
 
         A write whose answer was lost is repeated, and then finds its own document.
         """
         update = _replacement(changed)
+        update.change(more or {})
         with translated(doing):
             try:
                 retried(

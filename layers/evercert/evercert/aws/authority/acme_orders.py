@@ -47,9 +47,11 @@ class DynamoDBAcmeOrders(AcmeItems):
         """Return the order with one consistent read."""
         return self.document(Order, "acme-order", order_id)
 
-    def replace(self, changed: Order) -> bool:
-        """Replace the version before."""
-        return self.replaced("acme-order", changed, "change an ACME order")
+    def replace(self, changed: Order, waits_until: datetime | None = None) -> bool:
+        """Replace the version before; an order that waits for long is deleted later."""
+        late = waits_until is not None and waits_until > changed.expires_at
+        more = {"expires_at": seconds(waits_until + KEPT)} if late and waits_until is not None else {}
+        return self.replaced("acme-order", changed, "change an ACME order", more)
 
     def finish(self, changed: Order, renewal_id: str | None, until: datetime) -> bool:
         """Replace the version before, and store which certificate the id names, in one transaction."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evercert.authority.acme.host_credentials import HostCredentials
+from evercert.authority.acme.host_credentials import HostCredentials, find_credential
+from evercert.authority.acme.requesters import AccountRequesters
 from evercert.authority.acme.services import AcmePorts, SharedServices, acme_server
 from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.acme_accounts import DynamoDBAcmeAccounts, DynamoDBServerSecret, DynamoDBUsedNonces
@@ -29,6 +30,12 @@ def host_credentials(
     mac_keys = KMSMacKeys(clients.kms, settings.seal_key, settings.data_stack)
     secret = mac_keys.server_key(DynamoDBServerSecret(clients.dynamodb, settings.table))
     return HostCredentials(ConfiguredCredentials(configuration, mac_keys), configuration, secret, clock)
+
+
+def requesters(clients: Clients, table: str, configuration: Configuration) -> AccountRequesters:
+    """Return the accounts as requesters; the MAC keys of their credentials are not needed."""
+    accounts = DynamoDBAcmeAccounts(clients.dynamodb, table)
+    return AccountRequesters(accounts, lambda name: find_credential(configuration, name))
 
 
 def server(

@@ -18,6 +18,7 @@ from evercert.cli import terminal
 from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from evercert.authority.acme.requesters import AccountRequesters
     from evercert.aws.clients import Clients
     from evercert.cli.connection import Connection
 
@@ -64,6 +65,13 @@ class AuthorityConnection:
         """Return the front's table of requests, certificates and CRLs; stacks of older templates have no trail."""
         trail = self.connection.outputs.get("AuthorityAudit", "")
         return DynamoDBCertificates(self.clients.dynamodb, self.connection.output("AuthorityTable"), trail)
+
+    @cached_property
+    def acme_requesters(self) -> AccountRequesters:
+        """Return the ACME accounts that requests come from."""
+        from evercert.aws.authority.acme_server import requesters  # noqa: PLC0415 (for approvals only)
+
+        return requesters(self.clients, self.connection.output("AuthorityTable"), self.configuration)
 
     @cached_property
     def audit_trail(self) -> AuditTrail:

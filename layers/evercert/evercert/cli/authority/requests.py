@@ -86,7 +86,9 @@ def _decide(request: str, reason: str, stack: str, region: str | None, *, as_jso
         raise BadInput([f"invalid request {visible(request)!r}: run evercert authority request list"])
     authority = open_authority(stack, region)
     operator = caller(authority.clients)
-    decisions = ApprovalDecisions(authority.configuration, authority.certificates, terminal.now)
+    decisions = ApprovalDecisions(
+        authority.configuration, authority.certificates, terminal.now, lambda: authority.acme_requesters
+    )
     decide = decisions.approve if approved else decisions.reject
     try:
         decided = decide(Approver(operator, operator), found, reason)
