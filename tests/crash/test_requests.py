@@ -126,7 +126,7 @@ SCENARIOS = [
     Scenario("cancelled", cancelled, ("failed",), (ASKED, REFUSED), approval=True),
     Scenario("external", outside, **OUT),
     Scenario("external in progress", outside, script=("pending",), **OUT),
-    Scenario("external failed", outside, ("failed",), script=("reject",), **OUT),
+    Scenario("external failed", outside, ("failed",), script=("reject", "reject"), **OUT),
     Scenario("external approved", approved, events=(ASKED, GRANTED), approval=True, **OUT),
     Scenario("renewed", renewed, ("issued", "issued"), **DUE),
     Scenario("renewed after approval", renewed_after_approval, ("issued", "issued"), (ASKED, GRANTED), approval=True,
