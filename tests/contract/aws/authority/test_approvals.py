@@ -99,7 +99,7 @@ def test_waiting_request_fails(certificates: Any) -> None:
 
 
 @pytest.mark.parametrize("status", ["pending", "rejected"])
-def test_failure_of_a_request_that_was_decided_meanwhile_is_not_stored(certificates: Any, status: str) -> None:
+def test_decided_request_does_not_fail_by_an_older_state(certificates: Any, status: str) -> None:
     """A cancellation, or the deadline, meets an approval: the request must not fail after it was approved."""
     first = certificates.open(requested(), None)
     old = certificates.finish(first, kept(first))

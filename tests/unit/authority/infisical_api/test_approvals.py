@@ -351,7 +351,7 @@ def test_renewal_of_anothers_certificate_waits_for_nothing() -> None:
     assert client.post(path).json["certificateRequestId"]
 
 
-def test_administrator_renews_anothers_certificate_with_an_approval() -> None:
+def test_administrator_needs_approval_to_renew_anothers() -> None:
     """A renewal without changes needs none only if it is the owner's."""
     client = Approving(renewals=False)
     request = client.asked()
