@@ -44,9 +44,10 @@ class SwitchedIssuer(ScriptedIssuer):
     def issue(self, request: Request) -> Issued | PendingAnswer:
         self.world.switch.before("external issuer")
         self.requests.append(request)
-        answer = super().issue(request)
-        self.world.switch.after()
-        return answer
+        try:
+            return super().issue(request)
+        finally:
+            self.world.switch.after()  # a refusal is an answer, too
 
 
 class RequestStage(Stage):

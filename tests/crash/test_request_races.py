@@ -134,6 +134,7 @@ def run(world: World, race: Race, at: int | None) -> list[str]:
     return calls
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("race", RACES, ids=str)
 def test_processes_at_the_same_time_agree(world: World, race: Race, every: int) -> None:
     calls = run(world, race, None)

@@ -191,6 +191,7 @@ def count_calls(world: World, scenario: Scenario) -> int:
     return calls
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_request_survives_death_at_any_call(world: World, scenario: Scenario, every: int, capsys: Any) -> None:
     total = count_calls(world, scenario)
