@@ -76,9 +76,9 @@ docs: setup ## the documentation site in .local/site; dead links and unknown anc
 peers: setup-tests ## tests with third-party programs; missing programs are skipped and listed
 	@$(BIN)/python -m tests.tools.peers
 
-soak: setup ## every cell of the matrices, searches in 100,000 certificates, long random runs, a million changed inputs, 200,000 to the ACME server, 20,000 calls of the HTTP API, a kill storm of 15 minutes
+soak: setup ## every cell of the matrices, searches in 100,000 certificates, long random runs, a million changed inputs, 200,000 to the ACME server, 20,000 calls of the HTTP API, 500 of the deployed one, a kill storm of 15 minutes
 	@$(BIN)/python -m pytest -q tests/crash tests/contract/issuers/acme/test_pebble_matrix_peers.py tests/unit/aws/authority/test_large_inventory.py --every 1
-	@$(BIN)/python -m pytest -q tests/stack/test_acme_fuzz.py --every 1
+	@$(BIN)/python -m pytest -q tests/stack/test_acme_fuzz.py tests/stack/test_http_api_fuzz.py --every 1
 	@$(BIN)/python -m tests.random.schedules --schedules 10000
 	@$(BIN)/python -m tests.fuzz --count 1000000
 	@$(BIN)/python -m tests.fuzz.server --count 200000

@@ -28,12 +28,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.doubles.authority.manager import PROJECT, Manager
+from tests.doubles.authority.client import CERTIFICATES, PROFILES
+from tests.doubles.authority.manager import APPLICATIONS, POLICIES, PROJECT, Manager
 from tests.doubles.authority.server import CONTEXT, event_of
 
 CHECKS = [response_schema_conformance, status_code_conformance, content_type_conformance]
 NOT_OFFERED = 501
 SERVER_ERROR = 500
+MOST_ROUNDS = 20
+LEAST = 2  # the first call of an operation is the simplest one
 # Fields of bodies that name an object, and its kind.
 _NAMED = {
     "profileId": "profile", "certificatePolicyId": "policy", "certificateTemplateId": "policy", "caId": "ca",
@@ -41,8 +44,13 @@ _NAMED = {
 }  # fmt: skip
 _UNSUPPORTED = ("estConfig", "scepConfig", "externalConfigs", "csr")
 _SERVER = {
-    "commonName": "www.acme.com", "ttl": "30d", "keyAlgorithm": "RSA_2048", "signatureAlgorithm": "RSA-SHA256",
+    "commonName": "www.example.com", "ttl": "30d", "keyAlgorithm": "EC_prime256v1", "signatureAlgorithm": "ECDSA-SHA256",
     "keyUsages": ["digital_signature"], "extendedKeyUsages": ["server_auth"],
+}  # fmt: skip
+_RULES = {
+    "subject": [{"type": "common_name", "allowed": ["*"]}], "sans": [{"type": "dns_name", "allowed": ["*"]}],
+    "keyUsages": {"allowed": ["digital_signature"]}, "extendedKeyUsages": {"allowed": ["server_auth"]},
+    "algorithms": {"signature": ["SHA256-ECDSA"], "keyAlgorithm": ["ECDSA-P256"]},
 }  # fmt: skip
 
 
@@ -106,19 +114,59 @@ def kind_of(path: str) -> str:
     return next((kind for mark, kind in marks.items() if mark in path), "identity")
 
 
-def name_existing(case: Any, ids: dict[str, list[str]], chance: random.Random) -> None:
-    """Let parts of a call name objects that exist."""
+class Planted:
+    """Plants a policy, a profile, an application and a certificate, so that calls reach objects that exist.
+
+    Calls delete them and change them, so that `replace` plants others after `lasts` calls.
+    """
+
+    def __init__(self, post: Callable[[str, Any], Any], project: str, slug: str, ca: str, *, lasts: int = 10) -> None:
+        self._post, self._project, self._ca, self._lasts = post, project, ca, lasts
+        self.names = {"projects": slug}  # by a part of the path
+        self.ids: dict[str, str] = {}
+        self._left, self._sets = 0, 0
+
+    def replace(self) -> None:
+        """Plant another set if enough calls were made with this one."""
+        self._left -= 1
+        if self._left > 0:
+            return
+        self._left, self._sets = self._lasts, self._sets + 1
+        name = f"planted-{self._sets}"
+        policy = self._post(POLICIES, {"projectId": self._project, "name": name, **_RULES})["certificatePolicy"]["id"]
+        fields = {"projectId": self._project, "slug": name, "caId": self._ca, "certificatePolicyId": policy}
+        profile = self._post(PROFILES, fields)["certificateProfile"]["id"]
+        application = self._post(APPLICATIONS, {"projectId": self._project, "name": name, "profileIds": [profile]})
+        self.ids = {"policy": policy, "profile": profile, "application": application["application"]["id"]}
+        issued = self._post(CERTIFICATES, {"profileId": profile, "attributes": _SERVER})
+        self.ids |= {"certificate": issued["certificate"]["certificateId"], "request": issued["certificateRequestId"]}
+        self.names |= {"applications": name, "certificate-profiles": name}
+
+    def name(self, path: str) -> str:
+        """Return the name that `{name}` or `{slug}` in a path may have."""
+        return next((name for part, name in self.names.items() if f"/{part}/" in path), "")
+
+
+def name_existing(case: Any, ids: dict[str, list[str]], chance: random.Random, planted: Planted) -> None:
+    """Let parts of a call name objects that exist, most often those that were planted."""
+
+    def pick(kind: str) -> str:
+        if kind in planted.ids and chance.random() < 0.7:
+            return planted.ids[kind]
+        return chance.choice(ids[kind]) if ids.get(kind) else ""
+
     kinds = {"id": kind_of(case.operation.path), "project": "project", "profile": "profile", "secret": "secret"}
     for name in case.path_parameters or {}:
-        if (choice := ids.get(kinds.get(name, ""))) and chance.random() < 0.85:
-            case.path_parameters[name] = chance.choice(choice)
+        found = planted.name(case.operation.path) if name in {"name", "slug"} else pick(kinds.get(name, ""))
+        if found and chance.random() < 0.85:
+            case.path_parameters[name] = found
     if case.query and "projectId" in case.query and chance.random() < 0.7:
-        case.query["projectId"] = PROJECT
+        case.query["projectId"] = pick("project")
     if not isinstance(case.body, dict):
         return
     for name, kind in _NAMED.items():
-        if ids[kind] and chance.random() < 0.6:
-            case.body[name] = chance.choice(ids[kind])
+        if chance.random() < 0.6 and (chosen := pick(kind)):
+            case.body[name] = chosen
     for name in _UNSUPPORTED:
         if chance.random() < 0.6:
             case.body.pop(name, None)
@@ -130,36 +178,53 @@ def name_existing(case: Any, ids: dict[str, list[str]], chance: random.Random) -
         case.body.pop("metadata", None)
 
 
+def make_calls(schema: Any, count: int, number: int, send: Callable[[Any], None], made: Callable[[], int]) -> None:
+    """Send equally many calls of each operation until at least `count` were made; some operations have few calls.
+
+    A small `count` leaves operations out.
+    """
+    operations = [result.ok() for result in schema.get_all_operations()]
+    if count < LEAST * len(operations):
+        operations = random.Random(number).sample(operations, -(-count // LEAST))
+    for attempt in range(MOST_ROUNDS):
+        if (left := count - made()) <= 0:
+            return
+        for operation in operations:
+
+            @seed(number + attempt)
+            @settings(
+                max_examples=max(-(-left // len(operations)), LEAST), deadline=None, database=None,
+                phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+            )  # fmt: skip
+            @given(case=operation.as_strategy())
+            def call(case: Any) -> None:
+                send(case)
+
+            call()
+    raise AssertionError(f"{made()} calls, not {count}")
+
+
 def run(count: int, number: int) -> Api:
-    """Make about `count` calls, equally many of each operation; raise AssertionError for the first wrong answer."""
+    """Make at least `count` calls in this process; raise AssertionError for the first wrong answer."""
     logging.disable(logging.CRITICAL)
     api = Api(Manager())
-    api.manager.policy()
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", api)
-    operations = [result.ok() for result in schema.get_all_operations()]
     chance = random.Random(number)
-    for operation in operations:
+    planted = Planted(api.manager.made, PROJECT, "shop", api.manager.ca("EC-issuing"))
 
-        @seed(number)
-        @settings(
-            max_examples=count // len(operations) + 1, deadline=None, database=None, phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @given(case=operation.as_strategy())
-        def call(case: Any) -> None:
-            manager = api.manager
-            manager.setting.configuration.put(manager.identity)  # an earlier call may have changed or deleted it
-            case.headers = {
-                **(case.headers or {}),
-                "authorization": f"Bearer {manager.setting.token(manager.identity)}",
-            }
-            name_existing(case, api.ids(), chance)
-            response = case.call()
-            assert not api.errors, api.errors[0]
-            if response.status_code != NOT_OFFERED:
-                case.validate_response(response, checks=CHECKS)
+    def send(case: Any) -> None:
+        manager = api.manager
+        manager.setting.configuration.put(manager.identity)  # an earlier call may have changed or deleted it
+        manager.token = token = manager.setting.token(manager.identity)
+        planted.replace()
+        case.headers = {**(case.headers or {}), "authorization": f"Bearer {token}"}
+        name_existing(case, api.ids(), chance, planted)
+        response = case.call()
+        assert not api.errors, api.errors[0]
+        if response.status_code != NOT_OFFERED:
+            case.validate_response(response, checks=CHECKS)
 
-        call()
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", api)
+    make_calls(schema, count, number, send, lambda: sum(api.statuses.values()))
     logging.disable(logging.NOTSET)
     return api
 
@@ -167,7 +232,7 @@ def run(count: int, number: int) -> Api:
 def main() -> None:
     """Make calls and print the number of answers by status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=2_000, help="calls, about")
+    parser.add_argument("--count", type=int, default=2_000, help="calls, at least")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     number = random.randrange(2**32) if options.seed is None else options.seed

@@ -15,5 +15,5 @@ def test_calls_from_the_document_meet_no_server_error() -> None:
         api = http_api.run(600, seed)
     finally:
         logging.disable(logging.NOTSET)
-    assert sum(api.statuses.values()) > 500
+    assert sum(api.statuses.values()) >= 600
     assert api.statuses[200] > 50, "the calls reach too little"

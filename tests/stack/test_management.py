@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPMessage
 from pathlib import Path
@@ -20,56 +16,17 @@ from tests.doubles.infisical import Planted
 from tests.doubles.infisical.http_server import Answer, Serving
 from tests.doubles.infisical.identity_providers import shared_key
 from tests.stack.conftest import Stack, until, written
+from tests.stack.manager import Manager, managing
 from tests.stack.test_permissions import denied
-from tests.tools.local_authority import LocalAuthority, serve_authority, set_up_profiles
 from tests.tools.local_infisical import definition
 
 MANAGER = "/api/v1/cert-manager"
 
 
-@dataclass
-class Manager:
-    """A manager of the project `team`, over HTTPS."""
-
-    stack: Stack
-    authority: LocalAuthority
-    project: str
-    token: str = ""
-
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        data = None if body is None else json.dumps(body).encode()
-        asked = urllib.request.Request(self.authority.address + path, data, headers, method=method)
-        trust = ssl.create_default_context(cadata=self.authority.ca_bundle)
-        try:
-            with urllib.request.urlopen(asked, timeout=60, context=trust) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
-
-    def made(self, method: str, path: str, body: Any = None) -> Any:
-        status, answer = self.call(method, path, body)
-        assert status == 200, (method, path, answer)
-        return answer
-
-
 @pytest.fixture(scope="module")
 def manager(stack: Stack) -> Iterator[Manager]:
-    def command(*arguments: str) -> str:
-        done = stack.evercert(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    with serve_authority(stack.running, stack.outputs) as found:
-        set_up_profiles(command)
-        project = json.loads(command("authority", "project", "create", "team", "--json"))["id"]
-        permissions = [word for one in ("request", "read-key", "administer") for word in ("--permission", one)]
-        create = ("authority", "identity", "create", "team-manager", "--universal", "--profile", "team/*")
-        made = json.loads(command(*create, *permissions, "--json"))
-        manager = Manager(stack, found, project)
-        login = {"clientId": made["client_id"], "clientSecret": made["client_secret"]}
-        manager.token = manager.made("POST", "/api/v1/auth/universal-auth/login", login)["accessToken"]
-        yield manager
+    with managing(stack, "team") as found:
+        yield found
 
 
 def test_management_calls_reach_their_function(manager: Manager) -> None:

@@ -15,7 +15,8 @@ from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
 from evercert.errors import Unavailable
 from evercert.operations.external_requests import LONGEST
 from evercert.pki.attributes import Attributes
-from evercert.pki.keys import PrivateKey
+from evercert.pki.csr_parser import public_key_of
+from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, csr
 from tests.doubles.authority.outside import NARROW, Outside
 from tests.doubles.scripted_ca import ScriptedIssuer
@@ -188,6 +189,24 @@ def test_csr_that_the_front_exchanged_is_not_sent() -> None:
     client.setting.certificates.requests[request] = stored.__class__(**{**stored.__dict__, "csr": evil})
     assert client.run(request) == "failed"
     assert "the CSR: it must have exactly the names" in client.status(request)["errorMessage"] and client.ca.asked == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first run", "after an outage"])
+def test_key_that_was_revoked_as_compromised_is_not_sent(again: bool) -> None:
+    """The request was stored before; the key leaked while it waited for the issuer."""
+    client = External(*["unavailable"] * again)
+    request = client.asked(csr=csr("dns:www.example.com", "EC_prime256v1")[1])
+    if again:
+        assert client.run(request) == "unavailable"
+        client.setting.clock.advance(minutes=2)
+    asked = len(client.ca.asked)
+    key = public_bytes(public_key_of(client.record(request).csr))
+    client.setting.certificates.compromised_keys.add(key)
+    assert client.run(request) == "failed"
+    found = client.status(request)
+    assert (found["status"], len(client.ca.asked)) == ("failed", asked)
+    assert "the key was revoked as compromised" in found["errorMessage"]
+    assert client.setting.certificates.certificates == {} == client.external.stored
 
 
 @pytest.mark.parametrize("step", ["wrong-key", "wrong-name", "expired"])

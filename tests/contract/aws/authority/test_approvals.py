@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -95,6 +96,30 @@ def test_waiting_request_fails(certificates: Any) -> None:
     found = certificates.request(request.id)
     assert (found.status, found.error) == ("failed", "late")
     assert certificates.decide(found, decision(), "pending", None) is None
+
+
+@pytest.mark.parametrize("status", ["pending", "rejected"])
+def test_decided_request_does_not_fail_by_an_older_state(certificates: Any, status: str) -> None:
+    """A cancellation, or the deadline, meets an approval: the request must not fail after it was approved."""
+    first = certificates.open(requested(), None)
+    old = certificates.finish(first, kept(first))
+    seen = waiting(certificates, renews=old.id)
+    decided = certificates.decide(seen, decision(approved=status == "pending"), status, None)
+    certificates.fail(replace(seen, updated_at=LATER), "cancelled before its approval")
+    assert certificates.request(seen.id) == decided
+    assert (certificates.renewal_of(old.id) is None) == (status == "rejected")
+    if status == "pending":
+        assert certificates.finish(decided, kept(decided)).id == seen.certificate_id
+        assert certificates.certificate(old.id).renewed_by == seen.certificate_id
+
+
+def test_failure_of_an_approved_request_is_stored(certificates: Any) -> None:
+    decided = certificates.decide(waiting(certificates), decision(), "pending", None)
+    certificates.fail(replace(decided, updated_at=LATER), "the issuer said no")
+    assert (certificates.request(decided.id).status, certificates.request(decided.id).error) == (
+        "failed",
+        "the issuer said no",
+    )
 
 
 def test_notices_are_due_at_once_and_after_each_end(certificates: Any) -> None:

@@ -1,4 +1,4 @@
-"""A list of the most entries: within the limits of Lambda, and correct for OpenSSL."""
+"""A list of the most entries: within the limits of Lambda, and correct for OpenSSL and pkilint."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.ca.crl import BACKDATED, MOST_ENTRIES
 from evercert.authority.ca.signing_orders import CrlOrder, Revoked
 from evercert.authority.signer.wire_format import encode_crl
 from tests.doubles.authority.authority import Setting
+from tests.samples.certificates import private_key
+from tests.tools.pkilint import findings
 
 LARGEST_PAYLOAD = 6 * 1_024 * 1_024  # bytes of a synchronous invocation of Lambda, each way
 REASONS = (None, "keyCompromise", "superseded", "cessationOfOperation")
@@ -66,3 +69,22 @@ def test_openssl_verifies_every_entry(made: tuple[Setting, CrlOrder, bytes], tmp
     crl = x509.load_der_x509_crl(der)
     assert {one.serial_number for one in crl} == {one.serial_number for one in order.revoked}
     assert crl.public_bytes(Encoding.DER) == der
+
+
+@pytest.mark.peer("lint_pkix_cert")
+@pytest.mark.timeout(900)  # pkilint decodes some hundred entries a second
+def test_pkilint_finds_nothing_in_it(made: tuple[Setting, CrlOrder, bytes]) -> None:
+    assert findings(x509.load_der_x509_crl(made[2])) == []
+
+
+@pytest.mark.peer("lint_pkix_cert")
+def test_pkilint_reports_a_list_without_a_number(made: tuple[Setting, CrlOrder, bytes]) -> None:
+    setting, order, _ = made
+    entry = order.revoked[0]
+    revoked = x509.RevokedCertificateBuilder().serial_number(entry.serial_number).revocation_date(entry.at)
+    builder = (
+        x509.CertificateRevocationListBuilder().issuer_name(setting.cas["EC-issuing"].current.x509.subject)
+        .last_update(order.this_update).next_update(order.next_update).add_revoked_certificate(revoked.build())
+    )  # fmt: skip
+    found = findings(builder.sign(private_key("EC_prime256v1"), hashes.SHA256()))
+    assert any("crl_number" in one for one in found), found

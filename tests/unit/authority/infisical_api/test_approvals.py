@@ -335,3 +335,57 @@ def test_outage_of_the_topic_is_tried_again(client: Approving) -> None:
     client.setting.clock.now += timedelta(minutes=16)
     list(client.notices.run())
     assert client.announced.events == [(request, "requested", "")]
+
+
+def test_renewal_of_anothers_certificate_waits_for_nothing() -> None:
+    """Its request would hold up the renewal of the owner, who could not have it cancelled."""
+    client = Approving()
+    request = client.asked()
+    client.decide("approve", request)
+    path = f"{CERTIFICATES}/{client.status(request)['certificateId']}/renew"
+    owner = client.as_another("request", "read-key", name="other")
+    response = client.post(path)
+    assert (response.status, response.json["details"][0]["action"]) == (403, "edit")
+    assert list(client.setting.certificates.requests) == [request]
+    client.token = owner
+    assert client.post(path).json["certificateRequestId"]
+
+
+def test_administrator_needs_approval_to_renew_anothers() -> None:
+    """A renewal without changes needs none only if it is the owner's."""
+    client = Approving(renewals=False)
+    request = client.asked()
+    client.decide("approve", request)
+    path = f"{CERTIFICATES}/{client.status(request)['certificateId']}/renew"
+    client.as_another("request", "read-key", "administer", name="administrator")
+    renewed = client.post(path).json
+    stored = client.setting.certificates.requests[renewed["certificateRequestId"]]
+    assert (stored.status, stored.origin) == ("pending_approval", "api")
+    assert client.decide("approve", stored.id).json["status"] == "issued"
+
+
+@pytest.mark.parametrize("how", ["approved", "issued", "rejected"])
+def test_decided_request_is_not_cancelled(client: Approving, how: str) -> None:
+    request = client.asked()
+    client.setting.signer.trouble = [Unavailable("busy")] * (2 if how == "approved" else 0)
+    client.decide("reject" if how == "rejected" else "approve", request)
+    answer = client.post(f"{REQUESTS}/{request}/cancel").json
+    status = {"approved": "pending", "issued": "issued", "rejected": "rejected"}[how]
+    assert (answer["status"], answer["cancelled"]) == (status, False)
+    if how == "approved":
+        assert client.status(request)["status"] == "issued"
+
+
+def test_approval_while_the_requester_cancels_is_kept(client: Approving, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = client.asked()
+    fail = client.setting.certificates.fail
+
+    def meanwhile(*arguments: Any) -> None:
+        monkeypatch.setattr(client.setting.certificates, "fail", fail)
+        client.setting.front.approvals.approve(client.approvers[0], request, None)
+        fail(*arguments)
+
+    monkeypatch.setattr(client.setting.certificates, "fail", meanwhile)
+    answer = client.post(f"{REQUESTS}/{request}/cancel").json
+    assert (answer["status"], answer["cancelled"]) == ("issued", False)
+    assert client.signed == 1

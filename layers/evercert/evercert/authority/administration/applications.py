@@ -76,8 +76,7 @@ class Applications:
             before = _writable(configuration, identity, name, "edit")
             if body.name not in (None, before.name):
                 raise bad_request("Applications cannot be renamed: create another one with this name")
-            description = before.description if body.description is None else body.description
-            after = before.model_copy(update={"description": description})
+            after = before.model_copy(update={"description": body.description_after(before.description)})
             return Plan(before, after, self._answer(after))
 
         return self.changes.run(identity, plan)

@@ -45,12 +45,24 @@ class ApprovalConfigBody(Body):
     renewals: bool = True
 
 
-class ProfileBody(Body):
-    """The fields of a profile; `None` leaves a field unchanged. `caIds` allows one CA for each key family."""
+class _Described(Body):
+    """An object with a description, which null clears; a missing one leaves it as it is."""
+
+    description: Description | None = None
+
+    def description_after(self, before: str) -> str:
+        """Return the description of an object that had another one."""
+        return (self.description or "") if "description" in self.model_fields_set else before
+
+
+class ProfileBody(_Described):
+    """The fields of a profile; `caIds` allows one CA for each key family.
+
+    A missing field stays as it is, and so does one that is null, except for `description` and `defaults`.
+    """
 
     project_id: Uuid | None = None
     slug: Slug | None = None
-    description: Description | None = None
     enrollment_type: Annotated[Literal["api", "acme", "est", "scep"], BeforeValidator(_lower)] | None = None
     issuer_type: Literal["ca", "self-signed", "external"] | None = None
     issuer: IssuerName | None = None
@@ -68,25 +80,28 @@ class ProfileBody(Body):
     default_ttl_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
 
     @property
+    def clears_defaults(self) -> bool:
+        """Return whether the body says that there are no defaults."""
+        return self.defaults is None and "defaults" in self.model_fields_set
+
+    @property
     def policy_id(self) -> str | None:
         """Return the id of the policy, which older clients call a template."""
         return self.certificate_policy_id or self.certificate_template_id
 
 
-class PolicyBody(Body):
+class PolicyBody(_Described):
     """The name of a policy; `policy_rules` returns its rules."""
 
     project_id: Uuid | None = None
     name: Name | None = None
-    description: Description | None = None
 
 
-class ApplicationBody(Body):
+class ApplicationBody(_Described):
     """The fields of an application."""
 
     project_id: Uuid | None = None
     name: Name | None = None
-    description: Description | None = None
     profile_ids: Annotated[list[Uuid], Field(max_length=100)] | None = None
 
 

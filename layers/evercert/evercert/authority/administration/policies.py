@@ -101,8 +101,9 @@ class Policies:
                 raise bad_request("Certificate policies cannot be renamed: create another one, and move the profiles")
             rules = before.policy.model_dump(mode="json", by_alias=True, exclude_unset=True)
             policy = _policy({**rules, **{str(kebab(key)): value for key, value in given.items()}})
-            description = before.description if body.description is None else body.description
-            after = before.model_copy(update={"policy": policy, "description": description})
+            after = before.model_copy(
+                update={"policy": policy, "description": body.description_after(before.description)}
+            )
             others = _changed_profiles(configuration, before, policy) if differ(before, after) else ()
             return Plan(before, after, self._answer(after), others)
 

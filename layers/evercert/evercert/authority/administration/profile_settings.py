@@ -35,14 +35,13 @@ def with_settings(profile: Profile, body: ProfileBody, cas: tuple[str, ...] | No
         "issuer": _external(profile, issuer, body),
         "api": api,
         "acme": acme,
+        "description": body.description_after(profile.description),
     }
     if body.approval_config is not None:
         update["approval"] = _approval(body.approval_config)
     if body.enrollment_type is not None:
         update["enrollment"] = body.enrollment_type
-    if body.description is not None:
-        update["description"] = body.description
-    if body.defaults is not None or body.default_ttl_days is not None:
+    if body.defaults is not None or body.default_ttl_days is not None or body.clears_defaults:
         update["defaults"] = _defaults(profile, body)
     return profile.model_copy(update=update)
 
@@ -98,8 +97,10 @@ def _approval(body: ApprovalConfigBody) -> ApprovalOptions | None:
 
 
 def _defaults(profile: Profile, body: ProfileBody) -> dict[str, Any]:
-    """Return the defaults of the body, or those of the profile with another lifetime; null leaves one out."""
+    """Return the defaults of the body, or those of the profile with another lifetime; null leaves one or all out."""
     days = {} if body.default_ttl_days is None else {"ttlDays": body.default_ttl_days}
+    if body.clears_defaults:
+        return days
     if body.defaults is None:
         return {**profile.defaults, **days}
     return {**days, **{key: value for key, value in body.defaults.items() if value is not None}}
