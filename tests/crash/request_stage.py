@@ -17,13 +17,17 @@ from evercert.authority.registration.approval_notices import ApprovalNotices
 from evercert.authority.registration.auto_renewal import AutoRenewal
 from evercert.aws.authority.approval_announcer import SNSApprovalAnnouncer
 from evercert.aws.authority.renewal_announcer import SNSRenewalAnnouncer
+from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import request_of
 from evercert.contracts.issuer import Issued, OpenIssuer, PendingAnswer, Request
+from evercert.deadline import Deadline
+from evercert.issuance.circuit_breaker import Breaker
 from evercert.operations.external_requests import ExternalFulfillment, Result
 from tests.crash.authority_stage import Stage
 from tests.doubles.authority.client import NAMES, USAGES
 from tests.doubles.authority.external import FakeCeilings
+from tests.doubles.authority.outside import LEASE
 from tests.doubles.fakes import FakeIssuers
 from tests.doubles.scripted_ca import ScriptedCA, ScriptedIssuer
 from tests.doubles.world import STACK_ID, Killed, World
@@ -130,7 +134,10 @@ class RequestStage(Stage):
         issuers = FakeIssuers({"outside": OpenIssuer(self.issuer, "hash")})  # type: ignore[arg-type]
         certificates, clock = self.front.ports.certificates, self.world.clock
         ceilings = FakeCeilings(outside=OUTSIDE)
-        work = ExternalFulfillment(certificates, self.external, ceilings, issuers, clock, lambda _: None)
+        breaker = Breaker(DynamoDBBreakers(self.world.clients.dynamodb, self.world.table), clock, lambda _: None)
+        work = ExternalFulfillment(
+            certificates, self.external, ceilings, issuers, breaker, Deadline(clock), LEASE, clock, lambda _: None
+        )
         return work.run(request)
 
     # Time and results.
