@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from evercert.acme import base64url
-from evercert.authority.ca.definition import Ceiling
+from evercert.authority.contracts.external import ExternalCeiling
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings
 from evercert.registry import Component
@@ -86,7 +86,7 @@ def test_issuer_function_fulfills_requests_of_the_front(deployed: Deployed, cont
     world, authority = deployed.world, ScriptedCA(["pending"])
     with authority.served() as address:
         world.specs.write_issuer("outside", Component.model_validate({"type": "scripted", "address": address}))
-        DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table).put("outside", Ceiling())
+        DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table).put("outside", ExternalCeiling())
         attributes = {**NAMES, **USAGES, "ttl": "20d"}
         asked = deployed.call(
             "POST", CERTIFICATES, context, {"profileId": deployed.profile.id, "attributes": attributes}
@@ -113,7 +113,7 @@ def test_order_of_an_acme_client_is_fulfilled(deployed: Deployed, context: Any) 
     assert client.register((made["eabKid"], base64url.decode(made["eabSecret"]))).status == 201
     with issuer.served() as address:
         world.specs.write_issuer("outside", Component.model_validate({"type": "scripted", "address": address}))
-        DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table).put("outside", Ceiling())
+        DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table).put("outside", ExternalCeiling())
         placed = client.order("www.example.com")
         usages = {"key-usages": ["digital_signature"], "extended-key-usages": ["server_auth"]}
         finalized = client.finalize(placed.json, **usages)

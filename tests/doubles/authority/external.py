@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from evercert.authority.ca.definition import Ceiling
-from evercert.authority.contracts.external import Work
+from evercert.authority.contracts.external import ExternalCeiling, Work
 
 
 class FakeExternalRequests:
@@ -75,5 +75,6 @@ class FakeCeilings:
     def __init__(self, **ceilings: Ceiling) -> None:
         self.ceilings = ceilings
 
-    def ceiling(self, issuer: str) -> Ceiling | None:
-        return self.ceilings.get(issuer)
+    def ceiling(self, issuer: str) -> ExternalCeiling | None:
+        found = self.ceilings.get(issuer)
+        return found and ExternalCeiling.model_validate(found.model_dump(by_alias=True))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evercert.authority.ca.definition import Ceiling
+from evercert.authority.contracts.external import ExternalCeiling
 from evercert.authority.policy.policy import Validity
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request
 from evercert.errors import OutOfTime, Throttled, Unavailable
@@ -207,6 +208,16 @@ def test_far_poll_does_not_outlast_the_request() -> None:
     assert waiting(client, request) <= LONGEST
     client.setting.clock.now += LONGEST
     assert client.run(request) == "failed"
+
+
+def test_issuer_is_closed_to_other_projects() -> None:
+    client = External()
+    project = client.record(client.asked()).project
+    for allowed, outcome in ((("another",), "failed"), (("another", project), "issued")):
+        client.ceilings.ceilings["outside"] = ExternalCeiling(dns=("*.example.com",), projects=allowed)
+        request = client.asked()
+        assert client.run(request) == outcome
+        assert ("closed to the project" in (client.status(request)["errorMessage"] or "")) == (outcome == "failed")
 
 
 # -- dates ------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evercert.authority.ca.ceiling import external_problems
-from evercert.authority.ca.definition import Ceiling
+from evercert.authority.contracts.external import ExternalCeiling
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.registration.blocked_keys import require_uncompromised
@@ -34,10 +34,14 @@ class Verdict:
     chain_faults: list[str]
 
 
-def require_allowed(request: RequestRecord, ceiling: Ceiling | None, certificates: Certificates) -> Ceiling:
+def require_allowed(
+    request: RequestRecord, ceiling: ExternalCeiling | None, certificates: Certificates
+) -> ExternalCeiling:
     """Return the ceiling; raise Rejected if the request is beyond it, or its CSR asks for something else."""
     if ceiling is None:
         raise Rejected(f"issuer {request.external} is closed to profiles: an operator can set its ceiling")
+    if ceiling.projects and request.project not in ceiling.projects:
+        raise Rejected(f"issuer {request.external} is closed to the project of the profile: an operator can open it")
     require_uncompromised(certificates, public_key_of(request.csr))
     found = external_problems(request.leaf, public_key_of(request.csr), ceiling)
     found += [f"the CSR: {problem}" for problem in csr_problems(request.csr, request.leaf)]
@@ -48,7 +52,7 @@ def require_allowed(request: RequestRecord, ceiling: Ceiling | None, certificate
     return ceiling
 
 
-def judge(request: RequestRecord, issued: Issued, ceiling: Ceiling | None, now: datetime) -> Verdict:
+def judge(request: RequestRecord, issued: Issued, ceiling: ExternalCeiling | None, now: datetime) -> Verdict:
     """Compare a certificate with its request, its policy and the ceiling of its issuer."""
     leaf = issued.chain.leaf
     key = public_bytes(public_key_of(request.csr))
@@ -68,7 +72,7 @@ def require_usable(request: RequestRecord, verdict: Verdict) -> None:
         raise Misconfigured(f"the chain of issuer {request.external} cannot be used: {faults}")
 
 
-def _beyond(request: RequestRecord, chain: Chain, ceiling: Ceiling | None) -> list[str]:
+def _beyond(request: RequestRecord, chain: Chain, ceiling: ExternalCeiling | None) -> list[str]:
     """Return what the certificate has beyond the limits; issuers choose usages and validity themselves."""
     if ceiling is None:
         return ["an operator closed the issuer to profiles meanwhile"]

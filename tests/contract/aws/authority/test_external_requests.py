@@ -10,8 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from evercert.authority.ca.definition import Ceiling
-from evercert.authority.contracts.external import Work
+from evercert.authority.contracts.external import ExternalCeiling, Work
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.external_ceilings import DynamoDBExternalCeilings
 from evercert.aws.authority.external_requests import DynamoDBExternalRequests
@@ -179,7 +178,7 @@ def test_other_messages_name_no_request(body: str) -> None:
 
 def test_ceilings_are_kept_by_issuer(world: World) -> None:
     ceilings = DynamoDBExternalCeilings(world.operator.dynamodb, world.issuers_table)
-    narrow = Ceiling(dns=("*.example.com",))
+    narrow = ExternalCeiling(dns=("*.example.com",), projects=("shop",))
     assert ceilings.ceiling("outside") is None
     ceilings.put("outside", narrow)
     ceilings.put("outside", narrow)

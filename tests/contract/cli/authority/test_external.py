@@ -21,6 +21,14 @@ def test_ceiling_of_an_issuer_is_set_and_removed(command: Command, world: World)
     assert fine(command("external", "set", "outside", "--dns", "*.example.com", "--yes", "--json"))["changed"] is False
     assert [one["issuer"] for one in fine(command("external", "list", "--json"))] == ["outside"]
     assert "*.example.com" in command("external", "list")[1]
+    refused(command("external", "set", "outside", "--dns", "*", "--project", "sho"), "unknown project 'sho'")
+    shop = fine(command("project", "create", "shop", "--json"))["id"]
+    made = fine(command("external", "set", "outside", "--dns", "*", "--project", "shop", "--yes", "--json"))
+    assert made["ceiling"]["projects"] == [shop] and "\tshop\t" in command("external", "list")[1]
+    made = fine(command("external", "set", "outside", "--dns", "*", "--yes", "--json"))
+    assert made["ceiling"]["projects"] == [shop] and made["changed"] is False
+    made = fine(command("external", "set", "outside", "--dns", "*", "--project", "*", "--yes", "--json"))
+    assert made["ceiling"]["projects"] == []
     assert fine(command("external", "remove", "outside", "--json")) == {"issuer": "outside", "changed": True}
     assert "nothing to change" in command("external", "remove", "outside")[1]
     assert ceilings.ceiling("outside") is None

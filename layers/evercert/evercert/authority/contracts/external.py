@@ -63,8 +63,14 @@ class ExternalWork(Protocol):
         """Send a message for this time, unless the schedule is as good; raise Unavailable."""
 
 
+class ExternalCeiling(Ceiling):
+    """The limits of an external issuer; `projects` are the IDs of those that may use it, none means all."""
+
+    projects: tuple[str, ...] = ()
+
+
 class ExternalCeilings(Protocol):
     """Limits of external issuers, in a table that no function may write."""
 
-    def ceiling(self, issuer: str) -> Ceiling | None:
+    def ceiling(self, issuer: str) -> ExternalCeiling | None:
         """Return the limits for requests of profiles to this issuer; None if it is closed to them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from evercert.authority.ca.definition import Ceiling
+from evercert.authority.contracts.external import ExternalCeiling
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.canonical_json import canonical_json
@@ -28,7 +28,7 @@ class DynamoDBExternalCeilings:
         self._client = client
         self._table = table
 
-    def ceiling(self, issuer: str) -> Ceiling | None:
+    def ceiling(self, issuer: str) -> ExternalCeiling | None:
         """Return the limits with one consistent read; raise Misconfigured if they do not parse."""
         wanted: Any = {self._table: {"Keys": [_key(issuer)], "ConsistentRead": True}}
         with translated(f"read the ceiling of issuer {issuer}"):
@@ -36,7 +36,7 @@ class DynamoDBExternalCeilings:
         found = answer.get("Responses", {}).get(self._table, [])
         return _parsed(dict(found[0]), issuer) if found else None
 
-    def every(self) -> dict[str, Ceiling]:
+    def every(self) -> dict[str, ExternalCeiling]:
         """Return all limits by issuer."""
         return {name: _parsed(item, name) for name, item in sorted(self._items(KIND))}
 
@@ -44,7 +44,7 @@ class DynamoDBExternalCeilings:
         """Return the names of all defined issuers."""
         return sorted(name for name, _ in self._items("issuer"))
 
-    def put(self, issuer: str, ceiling: Ceiling) -> None:
+    def put(self, issuer: str, ceiling: ExternalCeiling) -> None:
         """Write or replace the limits of an issuer."""
         text = canonical_json(ceiling.model_dump(mode="json", by_alias=True))
         with translated(f"write the ceiling of issuer {issuer}"):
@@ -88,9 +88,9 @@ def _key(issuer: str) -> dict[str, Any]:
     return {"pk": {"S": f"{KIND}#{issuer}"}}
 
 
-def _parsed(item: dict[str, Any], issuer: str) -> Ceiling:
+def _parsed(item: dict[str, Any], issuer: str) -> ExternalCeiling:
     try:
-        return Ceiling.model_validate(json.loads(items.plain(item)["definition"]))
+        return ExternalCeiling.model_validate(json.loads(items.plain(item)["definition"]))
     except ValidationError as error:
         raise Misconfigured(f"the ceiling of issuer {issuer} does not parse: {first_problem(error)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

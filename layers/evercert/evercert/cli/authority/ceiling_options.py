@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import typer
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from evercert.schema import first_problem, printable
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import Ceiling
 
+AnyCeiling = TypeVar("AnyCeiling", bound="Ceiling")
 Values = list[str] | None
 Dns = Annotated[Values, typer.Option(help="DNS name, or a pattern: *.example.com, * for any (repeatable).")]
 Ip = Annotated[Values, typer.Option(help="IP network, such as 10.0.0.0/8 (repeatable).")]
@@ -29,13 +30,11 @@ Usage = Annotated[Values, typer.Option(help="Key usage or extended key usage (re
 _CLEARED = "none"  # `--email none` clears the list; an option without values looks like an absent one
 
 
-def merged(before: Ceiling | None, changes: Mapping[str, Any]) -> Ceiling:
+def merged(kind: type[AnyCeiling], before: AnyCeiling | None, changes: Mapping[str, Any]) -> AnyCeiling:
     """Return the ceiling with its changed fields; raise BadInput."""
-    from evercert.authority.ca.definition import Ceiling  # noqa: PLC0415 (cryptography is slow to load)
-
     old = {} if before is None else before.model_dump(mode="json", by_alias=True)
     try:
-        return Ceiling.model_validate({**old, **changes})
+        return kind.model_validate({**old, **changes})
     except ValidationError as error:
         raise BadInput([first_problem(error)]) from error
 

@@ -52,7 +52,7 @@ def ceiling(
     if ca.ceiling is None:
         raise BadInput([f"CA {name} is a root: it has no ceiling, because no function signs with it"])
     before = ca.ceiling.model_dump(mode="json", by_alias=True)
-    after = merged(ca.ceiling, changes).model_dump(mode="json", by_alias=True)
+    after = merged(type(ca.ceiling), ca.ceiling, changes).model_dump(mode="json", by_alias=True)
     if not changes:
         terminal.print_json(before) if as_json else show.ceiling(terminal.out, before, "")
         return
