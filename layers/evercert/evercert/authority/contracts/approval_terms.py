@@ -11,11 +11,15 @@ DecidedStatus = Literal["pending_approval", "pending", "rejected"]
 
 @dataclass(frozen=True)
 class ApprovalTerms:
-    """Conditions that end the wait of a request; the dates of a `movable` certificate begin with the last approval."""
+    """Conditions that end the wait of a request.
+
+    The dates of a `movable` certificate begin with the last approval. `named_begin`: the client named notBefore.
+    """
 
     needed: int
     until: datetime
     movable: bool
+    named_begin: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from evercert.authority.contracts.approvals import Approvals
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
+from evercert.authority.registration.approved_dates import date_problem
 from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import fields_of_leaf
@@ -51,7 +52,8 @@ class ApprovalDecisions:
     def approve(self, approver: Approver, request_id: str, reason: str = "") -> RequestRecord:
         """Approve a request; the last approval that it needs makes it `pending`, which means: to be signed.
 
-        Raise Refusal: 404; 403 for the requester; 400 if it was decided, is late, or violates the policy by now.
+        Raise Refusal: 404; 403 for the requester; 400 if it was decided, is late, violates the policy by now, or named
+        dates that have passed.
         """
         return self._decide(approver, request_id, reason, approved=True)
 
@@ -103,6 +105,8 @@ class ApprovalDecisions:
             if request.application and application is None:
                 raise bad_request("The application of the request was deleted: reject the request")
             enrollment_options(profile, application)
+        if late := date_problem(request, now):
+            raise bad_request(f"The request waited too long: {late}; reject it, and have it requested again")
         algorithm = algorithm_of(public_key_of(request.csr))
         listed = profile.policy.algorithms is not None and profile.policy.algorithms.key_algorithm is not None
         # Without a list, requests cannot choose an algorithm, and the authority chose that of its own key.

@@ -14,6 +14,7 @@ from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.contracts.external import ExternalRequests
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, Signer
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.registration.approved_dates import with_approved_dates
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.registration.renewal_schedule import renewal_time
 from evercert.authority.registration.self_signed import build_self_signed
@@ -66,7 +67,7 @@ class Fulfillment:
             return self._hand_over(request)
         try:
             self._require_certifiable(request)
-            record = self._sign(_dated(request))
+            record = self._sign(replace(request, leaf=with_approved_dates(request)))
         except Refusal as refusal:
             return self._fail(request, str(refusal))
         return self._certificates.finish(request, record)
@@ -149,13 +150,3 @@ class Fulfillment:
             missing = f"CA {request.ca} of request {request.id} is missing or has no certificate"
             raise Misconfigured(f"{missing}; import its certificate, or request again from another profile")
         return ca
-
-
-def _dated(request: RequestRecord) -> RequestRecord:
-    """Return the request with its dates moved to the approval, if the client set none; the same at every call."""
-    if request.approved_at is None or request.approval is None or not request.approval.movable:
-        return request
-    waited = request.approved_at.replace(microsecond=0) - request.created_at.replace(microsecond=0)
-    leaf = request.leaf
-    moved = {"not_before": leaf.not_before + waited, "not_after": leaf.not_after + waited}
-    return replace(request, leaf=leaf.model_copy(update=moved))

@@ -143,9 +143,9 @@ def _terms(profile: Profile, requester: Requester, wanted: EffectiveRequest, now
     options = profile.approval
     if options is None or (requester.unchanged and not options.renewals):
         return None
-    return ApprovalTerms(
-        options.needed, now + options.within, movable=wanted.not_before is None and wanted.not_after is None
-    )
+    named_begin = wanted.not_before is not None
+    movable = not named_begin and wanted.not_after is None
+    return ApprovalTerms(options.needed, now + options.within, movable, named_begin)
 
 
 def _with_host_of_common_name(
