@@ -74,6 +74,9 @@ def test_request_is_approved_by_an_operator(
     (decision,) = found["decisions"]
     assert (found["status"], decision["reason"]) == ("pending", "release 42")
     assert ACCOUNT in decision["by"]
+    (entry,) = (one for one in fine(command("issuances", "--json")) if one["action"] == "approve")
+    assert (entry["identity"]["id"], entry["origin"], entry["answer"]) == (decision["by"], "command", "approved")
+    assert (entry["request"], entry["reason"]) == (request.id, "release 42")
     refused(command("request", "reject", request.id), f"request {request.id}: Certificate request does not wait")
     assert fine(command("request", "list", "--json")) == []
 

@@ -24,13 +24,14 @@ class ApprovalTerms:
 
 @dataclass(frozen=True)
 class Decision:
-    """An approval or rejection; `by` is the id of an identity, or the ARN of an operator."""
+    """An approval or rejection; `by` is the id of an identity, or the ARN of an operator (origin `command`)."""
 
     by: str
     by_name: str
     at: datetime
     approved: bool
     reason: str = ""
+    origin: Literal["api", "command"] = "api"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from evercert.authority.api_errors import bad_request, forbidden, not_found
 from evercert.authority.ca.definition import CA
@@ -35,10 +35,11 @@ class ApprovalStore(Certificates, Approvals, Protocol):
 
 @dataclass(frozen=True)
 class Approver:
-    """An identity, or an operator by ARN."""
+    """An identity, or an operator by ARN (origin `command`)."""
 
     id: str
     name: str
+    origin: Literal["api", "command"] = "api"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ApprovalDecisions:
             terms = _require_open(request, approver, now)
             if approved:
                 self._require_allowed(request, now)
-            decision = Decision(approver.id, approver.name, now, approved, reason)
+            decision = Decision(approver.id, approver.name, now, approved, reason, approver.origin)
             given = sum(one.approved for one in request.decisions) + approved
             status: DecidedStatus = "pending" if given >= terms else "pending_approval"
             error = None

@@ -89,7 +89,7 @@ def _decide(request: str, reason: str, stack: str, region: str | None, *, as_jso
     decisions = ApprovalDecisions(authority.configuration, authority.certificates, terminal.now)
     decide = decisions.approve if approved else decisions.reject
     try:
-        decided = decide(Approver(operator, operator), found, reason)
+        decided = decide(Approver(operator, operator, "command"), found, reason)
     except Refusal as refusal:
         raise BadInput([f"request {found}: {refusal}"]) from None
     values = _values(authority, decided)
