@@ -13,7 +13,8 @@ import pytest
 from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.infisical_api.services import Services
-from evercert.authority.registration.approvals import ApprovalDecisions, Approver
+from evercert.authority.registration.approvals import ApprovalDecisions
+from evercert.authority.registration.approvers import Approver
 from evercert.aws.authority import certificate_items
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter

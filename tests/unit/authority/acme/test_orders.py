@@ -14,7 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from evercert.acme import base64url
 from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.policy.policy import Policy
-from evercert.authority.registration.approvals import ApprovalDecisions, Approver
+from evercert.authority.registration.approvals import ApprovalDecisions
+from evercert.authority.registration.approvers import Approver
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import to_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
 from evercert.authority.api_errors import bad_request, forbidden, not_found
 from evercert.authority.ca.definition import CA
@@ -16,6 +16,7 @@ from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
 from evercert.authority.registration.approved_dates import date_problem
+from evercert.authority.registration.approvers import Approver
 from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import fields_of_leaf
@@ -31,15 +32,6 @@ LONGEST_REASON = 500  # characters
 
 class ApprovalStore(Certificates, Approvals, Protocol):
     """Requests with their decisions."""
-
-
-@dataclass(frozen=True)
-class Approver:
-    """An identity, or an operator by ARN (origin `command`)."""
-
-    id: str
-    name: str
-    origin: Literal["api", "command"] = "api"
 
 
 @dataclass(frozen=True)
@@ -71,6 +63,7 @@ class ApprovalDecisions:
             now = self.clock()
             if self._is_repeated(request, approver, approved=approved):
                 return request
+            self._require_other(request, approver)
             terms = _require_open(request, approver, now)
             if approved:
                 self._require_allowed(request, now)
@@ -83,6 +76,15 @@ class ApprovalDecisions:
             if (changed := self.certificates.decide(request, decision, status, error)) is not None:
                 return changed
         raise Unavailable(f"request {request_id} was decided by others at the same time; try again")
+
+    def _require_other(self, request: RequestRecord, approver: Approver) -> None:
+        """Raise Refusal (403) if the approver is the requester, or may log in as the requesting identity."""
+        if approver.id == request.identity:
+            raise forbidden("You cannot decide about your own certificate request")
+        if approver.requested(self.configuration.identity(request.identity)):
+            raise forbidden(
+                "You cannot decide about your own certificate request: its identity logs in with your AWS principal"
+            )
 
     @staticmethod
     def _is_repeated(request: RequestRecord, approver: Approver, *, approved: bool) -> bool:
@@ -127,13 +129,11 @@ def _same_issuer(profile: Profile, request: RequestRecord, ca: CA | None) -> boo
 
 
 def _require_open(request: RequestRecord, approver: Approver, now: datetime) -> int:
-    """Return the number of approvals that the request needs; raise Refusal (400, 403)."""
+    """Return the number of approvals that the request needs; raise Refusal (400)."""
     if request.status != "pending_approval" or request.approval is None:
         raise bad_request(f"Certificate request does not wait for an approval: it is {request.status}")
     if now >= request.approval.until:
         raise bad_request(f"Certificate request is late: it could be approved until {to_text(request.approval.until)}")
-    if approver.id == request.identity:
-        raise forbidden("You cannot decide about your own certificate request")
     if any(one.by == approver.id for one in request.decisions):
         raise bad_request("You have decided about this certificate request before")
     return request.approval.needed
