@@ -115,6 +115,31 @@ def test_api_function_from_login_to_revocation(front: ModuleType, setting: Setti
     assert bucket(world).keys() == {path[1:] for path in paths}  # the root has no list yet
 
 
+def test_api_function_records_decisions_and_changes(
+    front: ModuleType, setting: Setting, world: World, context: Any
+) -> None:
+    """The front may only put items into the trail, also in the transactions of decisions and changes."""
+    identities = [setting.identity(), setting.identity("approve", name="approver")]
+    profile = setting.profile(approval={"renewals": False})
+    configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    configuration.write(*setting.cas.values(), profile, *(identity for identity, _ in identities))
+    own, others = (front._services().access_tokens.issue(identity)["accessToken"] for identity, _ in identities)
+    attributes = {**NAMES, **USAGES, "ttl": "90d", "keyAlgorithm": "EC_prime256v1"}
+    body = {"profileId": profile.id, "attributes": attributes}
+    requests = f"{CERTIFICATES}/certificate-requests"
+    ids = [call(front, context, "POST", CERTIFICATES, body, own)[1]["certificateRequestId"] for _ in range(3)]
+    assert call(front, context, "POST", f"{requests}/{ids[0]}/approve", {}, others)[1]["status"] == "issued"
+    assert call(front, context, "POST", f"{requests}/{ids[1]}/reject", {}, others)[1]["status"] == "rejected"
+    assert call(front, context, "POST", f"{requests}/{ids[2]}/cancel", {}, own)[1]["cancelled"]
+    name = call(front, context, "GET", f"{requests}/{ids[0]}", token=own)[1]["certificateId"]
+    assert call(front, context, "PATCH", f"{CERTIFICATES}/{name}/config", {"renewBeforeDays": 9}, own)[0] == 200
+    trail = IssuanceTrailReader(world.operator.dynamodb, os.environ["AUDIT_TABLE"])
+    now = datetime.now(UTC)
+    found = sorted((one.action, one.result) for one in trail.entries(now - timedelta(minutes=5), now))
+    issues = [("issue", result) for result in ("failed", "failed", "issued", "pending", "pending", "pending")]
+    assert found == [("approve", "approved"), ("configure", "changed"), *issues, ("reject", "rejected")]
+
+
 def test_aws_login_uses_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:
     status, said = call(front, context, "POST", "/api/v1/auth/aws-auth/login", {"identityId": "x"})
     assert (status, said["error"]) == (422, "ValidationFailure")

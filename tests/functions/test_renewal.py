@@ -13,11 +13,14 @@ import pytest
 from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.infisical_api.services import Services
-from evercert.authority.registration.approvals import ApprovalDecisions, Approver
+from evercert.authority.registration.approvals import ApprovalDecisions
+from evercert.authority.registration.approvers import Approver
+from evercert.aws.authority import certificate_items
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.private_key_seal import KMSKeySeal
 from evercert.errors import Unavailable
+from evercert.timestamps import to_text
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import NAMES, USAGES
 from tests.doubles.world import World
@@ -56,8 +59,14 @@ class Renewal:
         attributes = {**NAMES, **USAGES, "ttl": "30d", "keyAlgorithm": "EC_prime256v1"}
         body = {"profileId": self.profile.id, "attributes": attributes}
         name = self.front.enrollment.issue(self.identity, body)["certificate"]["certificateId"]
-        now = datetime.now(UTC)
-        found = self.certificates.set_renewal(name, 7, now - timedelta(minutes=1), now)
+        self.front.renewal_settings.change(self.identity, name, {"renewBeforeDays": 7})
+        self.world.operator.dynamodb.update_item(
+            TableName=self.certificates._table,
+            Key=certificate_items.key("certificate", name),
+            UpdateExpression="SET due_at = :past",
+            ExpressionAttributeValues={":past": {"S": to_text(datetime.now(UTC) - timedelta(minutes=1))}},
+        )
+        found = self.certificates.certificate(name)
         assert found is not None
         return found
 

@@ -187,11 +187,11 @@ ANSWERS: dict[str, Schema] = {
     "FlatCertificate": fields(("privateKey",), **_PARTS, privateKey=TEXT, certificateRequestId=ID),
     "Order": fields(
         orderId=ID,
-        status={"const": "valid"},
+        status={"type": "string", "enum": ["valid", "pending"]},
         subjectAlternativeNames=array(fields(type=TEXT, value=TEXT, status=TEXT)),
         authorizations=array(FREE),
         finalize=TEXT,
-        certificate=TEXT,
+        certificate=or_null(TEXT),
     ),
     "RenewalConfigured": fields(("renewBeforeDays",), message=TEXT, renewBeforeDays=NUMBER),
     "LatestBundle": fields(

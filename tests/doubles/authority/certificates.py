@@ -14,7 +14,7 @@ from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.approval_terms import DecidedStatus, Decision, DueNotice
 from evercert.authority.contracts.inventory import Criteria, InvalidSearch, Page
-from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry
+from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry, is_delayed
 from evercert.authority.contracts.records import CertificateRecord, DueCertificate, ListedRequest, RequestRecord
 from evercert.pki.keys import public_bytes
 from evercert.timestamps import to_text
@@ -51,6 +51,8 @@ class FakeCertificates:
                 self.tokens[token] = request.id
             if request.renews is not None:
                 self.claims[request.renews] = request.id
+            if is_delayed(request):
+                self.record(IssuanceEntry.pending(request))
             return request
 
     def request(self, request_id: str) -> RequestRecord | None:
@@ -81,12 +83,12 @@ class FakeCertificates:
                     self.certificates[old.id] = replace(old, renewed_by=certificate.id, **ended)
             return stored
 
-    def fail(self, request: RequestRecord, error: str) -> None:
+    def fail(self, request: RequestRecord, error: str, by: Actor | None = None) -> None:
         with self._lock:
             opened = self.requests[request.id]
             if opened.status != request.status:
                 return
-            self.record(IssuanceEntry.failed(request, error))
+            self.record(IssuanceEntry.failed(request, error, by))
             self.requests[request.id] = replace(opened, status="failed", error=error, updated_at=request.updated_at)
             self._notice(request.id, request.updated_at)
             if request.renews is not None and self.claims.get(request.renews) == request.id:
@@ -107,6 +109,9 @@ class FakeCertificates:
             changes = {"status": status, "error": error, "updated_at": decision.at, "approved_at": approved_at}
             changed = replace(stored, decisions=(*stored.decisions, decision), **changes)
             self.requests[seen.id] = changed
+            self.record(IssuanceEntry.decided(seen, decision))
+            if status == "rejected":
+                self.record(IssuanceEntry.failed(replace(seen, updated_at=decision.at), error or "rejected"))
             if status == "rejected" and self.claims.get(seen.renews or "") == seen.id:
                 del self.claims[seen.renews or ""]
             if status != "pending_approval":
@@ -174,7 +179,7 @@ class FakeCertificates:
             raise InvalidSearch(f"name *.{criteria.zone} is too wide: write at least 2 labels after *.")
 
     def set_renewal(
-        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime
+        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime, by: Actor
     ) -> CertificateRecord | None:
         with self._lock:
             found = self.certificates.get(certificate_id)
@@ -182,6 +187,7 @@ class FakeCertificates:
                 return None
             changes = {"renew_before_days": days, "due_at": due_at, "renewal_error": None, "updated_at": at}
             self.certificates[certificate_id] = replace(found, **changes)
+            self.record(IssuanceEntry.configured(found, at, days, by))
             return self.certificates[certificate_id]
 
     def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:

@@ -17,8 +17,9 @@ from evercert.authority.ca.definition import Installed
 from evercert.authority.ca.kms_key import public_key_of
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import UniversalLogin
+from evercert.authority.contracts.approval_terms import Decision
 from evercert.authority.contracts.inventory import SERIAL_NUMBER, Criteria, plain_hexadecimal, with_name
-from evercert.authority.contracts.issuance_trail import IssuanceEntry
+from evercert.authority.contracts.issuance_trail import OPERATOR, IssuanceEntry
 from evercert.authority.contracts.records import Token
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.public_downloads import PublicDownloads
@@ -112,7 +113,9 @@ def read_searched_name(text: str) -> None:
 def trail() -> list[Item]:
     """Return entries of the issuance trail."""
     request = authority.requested()
-    found = [IssuanceEntry.issued(request, authority.kept(request)), IssuanceEntry.failed(request, "the ceiling")]
+    record, decision = authority.kept(request), Decision("role", "Ops", START, approved=True, origin="command")
+    found = [IssuanceEntry.issued(request, record), IssuanceEntry.failed(request, "the ceiling")]
+    found += [IssuanceEntry.decided(request, decision), IssuanceEntry.configured(record, START, 7, OPERATOR)]
     return [dict(issuance_trail.put("table", entry)["Put"]["Item"]) for entry in found]
 
 

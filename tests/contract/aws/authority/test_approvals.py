@@ -59,7 +59,9 @@ def test_decisions_are_kept_in_order(certificates: Any) -> None:
 def test_decision_about_an_older_state_is_refused(certificates: Any) -> None:
     request = waiting(certificates)
     certificates.decide(request, decision(), "pending_approval", None)
-    assert certificates.decide(request, decision("two"), "pending_approval", None) is None
+    later = replace(decision("two"), at=LATER + timedelta(seconds=1))
+    for second in (decision("two"), later):
+        assert certificates.decide(request, second, "pending_approval", None) is None
     assert certificates.request(request.id).decisions == (decision(),)
 
 

@@ -62,12 +62,12 @@ def test_due_certificates_are_listed_soonest_expiry_first(certificates) -> None:
 
 def test_renewal_is_set_and_ended(certificates) -> None:
     _, certificate = issued(certificates)
-    found = certificates.set_renewal(certificate.id, 7, LATER, LATER)
+    found = certificates.set_renewal(certificate.id, 7, LATER, LATER, OPERATOR)
     assert (found.renew_before_days, found.due_at, found.updated_at) == (7, LATER, LATER)
     assert certificates.certificate(certificate.id) == found
-    assert certificates.set_renewal(certificate.id, None, None, LATER).due_at is None
+    assert certificates.set_renewal(certificate.id, None, None, LATER, OPERATOR).due_at is None
     assert certificates.due(LATER, 10) == []
-    assert certificates.set_renewal("nothing", 7, LATER, LATER) is None
+    assert certificates.set_renewal("nothing", 7, LATER, LATER, OPERATOR) is None
 
 
 def test_renewal_of_a_renewed_or_revoked_certificate_is_not_set(certificates) -> None:
@@ -75,15 +75,15 @@ def test_renewal_of_a_renewed_or_revoked_certificate_is_not_set(certificates) ->
     _, second = issued(certificates)
     certificates.open(requested(renews=first.id), None)
     certificates.revoke(second.id, LATER, "SUPERSEDED", OPERATOR)
-    assert certificates.set_renewal(first.id, 7, LATER, LATER) is None
-    assert certificates.set_renewal(second.id, 7, LATER, LATER) is None
+    assert certificates.set_renewal(first.id, 7, LATER, LATER, OPERATOR) is None
+    assert certificates.set_renewal(second.id, 7, LATER, LATER, OPERATOR) is None
 
 
 def test_renewal_and_revocation_end_the_entry(certificates) -> None:
     _, first = issued(certificates)
     _, second = issued(certificates)
     for one in (first, second):
-        certificates.set_renewal(one.id, 7, START, START)
+        certificates.set_renewal(one.id, 7, START, START, OPERATOR)
     issued(certificates, renews=first.id)
     certificates.revoke(second.id, LATER, "SUPERSEDED", OPERATOR)
     assert certificates.due(LATER, 10) == []
@@ -92,7 +92,7 @@ def test_renewal_and_revocation_end_the_entry(certificates) -> None:
 
 def test_failed_renewal_is_postponed(certificates) -> None:
     _, certificate = issued(certificates)
-    certificates.set_renewal(certificate.id, 7, START, START)
+    certificates.set_renewal(certificate.id, 7, START, START, OPERATOR)
     (entry,) = certificates.due(START, 10)
     assert certificates.record_renewal_failure(entry, LATER, "no policy allows it")
     found = certificates.certificate(certificate.id)
@@ -445,7 +445,7 @@ def test_malformed_stored_certificate_is_reported() -> None:
 
 def test_renewal_ends_while_another_one_runs(certificates) -> None:
     _, first = issued(certificates)
-    certificates.set_renewal(first.id, 7, START, START)
+    certificates.set_renewal(first.id, 7, START, START, OPERATOR)
     certificates.open(requested(renews=first.id), None)
-    assert certificates.set_renewal(first.id, None, None, LATER).due_at is None
+    assert certificates.set_renewal(first.id, None, None, LATER, OPERATOR).due_at is None
     assert certificates.due(LATER, 10) == []

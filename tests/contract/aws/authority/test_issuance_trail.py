@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from evercert.authority.contracts.approval_terms import ApprovalTerms, Decision
 from evercert.authority.contracts.issuance_trail import MOST_NAMES_BYTES, OPERATOR, Actor, Asked, IssuanceEntry
 from evercert.aws.authority import issuance_trail, transactions
 from evercert.aws.authority.issuance_trail_reader import IssuanceTrailReader
@@ -21,6 +22,7 @@ from tests.samples.authority import PROFILE, kept, leaf, requested
 
 LATER = START + timedelta(hours=1)
 NAMES = ("www.example.com", "10.0.0.7")
+TERMS = ApprovalTerms(2, START + timedelta(days=7), movable=True)
 Read = Callable[[], list[IssuanceEntry]]
 
 
@@ -107,6 +109,93 @@ def test_renewal_that_lost_its_claim_has_an_entry(opened) -> None:
     certificates.fail(request, "no")
     certificates.finish(request, kept(request))
     assert sorted(one.result for one in read()) == ["failed", "issued", "issued"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": "pending_approval", "approval": TERMS}, "waits for 2 approvals"),
+        ({"external": "outside", "ca": ""}, "waits for issuer outside"),
+    ],
+    ids=["approval", "external"],
+)
+def test_request_that_waits_has_an_entry_at_once(opened, changes, reason) -> None:
+    certificates, read = opened
+    request = certificates.open(requested(**changes), "token")
+    assert certificates.open(requested(**changes), "token") == request
+    certificates.record(IssuanceEntry.pending(request))  # as after an outage
+    (entry,) = read()
+    assert (entry.at, entry.result, entry.action, entry.reason) == (request.created_at, "pending", "issue", reason)
+    assert (entry.identity, entry.request, entry.names) == (request.identity, request.id, NAMES)
+
+
+def test_request_that_needs_the_signer_only_has_no_entry_yet(opened) -> None:
+    certificates, read = opened
+    certificates.open(requested(), None)
+    assert read() == []
+
+
+def test_decisions_have_entries(opened) -> None:
+    certificates, read = opened
+    request = certificates.open(requested(status="pending_approval", approval=TERMS), None)
+    operator = "arn:aws:sts::123456789012:assumed-role/Ops/ann"
+    first = Decision("identity", "approver", LATER, approved=True, reason="release 42")
+    second = Decision("role", operator, LATER + timedelta(hours=1), approved=False, reason="no", origin="command")
+    changed = certificates.decide(request, first, "pending_approval", None)
+    assert certificates.decide(request, replace(first, by="other"), "pending_approval", None) is None
+    certificates.decide(changed, second, "rejected", "rejected by Ann: no")
+    found = {one.result: one for one in read()}
+    assert sorted(found) == ["approved", "failed", "pending", "rejected"]
+    approved, rejected, failed = found["approved"], found["rejected"], found["failed"]
+    assert (approved.at, approved.action, approved.origin) == (LATER, "approve", "api")
+    assert (approved.identity, approved.reason, approved.names) == ("identity", "release 42", NAMES)
+    assert (rejected.at, rejected.action, rejected.origin) == (second.at, "reject", "command")
+    assert (rejected.identity, rejected.reason) == (operator, "no")
+    assert (failed.at, failed.identity, failed.reason) == (second.at, request.identity, "rejected by Ann: no")
+    assert {one.request for one in found.values()} == {request.id}
+
+
+def test_two_decisions_at_the_same_time_have_two_entries(opened) -> None:
+    certificates, read = opened
+    request = certificates.open(requested(status="pending_approval", approval=TERMS), None)
+    for name in ("one", "two"):
+        request = certificates.decide(request, Decision(name, name, LATER, approved=True), "pending_approval", None)
+    assert sorted(one.identity for one in read() if one.result == "approved") == ["one", "two"]
+
+
+def test_cancelled_request_names_who_cancelled_it(opened) -> None:
+    certificates, read = opened
+    request = certificates.open(requested(origin="acme"), None)
+    certificates.fail(replace(request, updated_at=LATER), "cancelled", Actor("administrator", "api"))
+    (entry,) = read()
+    assert (entry.result, entry.identity, entry.origin) == ("failed", "administrator", "api")
+    assert (entry.request, entry.reason) == (request.id, "cancelled")
+
+
+def test_changes_of_a_renewal_have_entries(opened) -> None:
+    certificates, read = opened
+    request = certificates.open(requested(application="app"), None)
+    record = certificates.finish(request, kept(request))
+    by = Actor("administrator", "api")
+    for days in (7, 7, None):
+        certificates.set_renewal(record.id, days, None if days is None else LATER, LATER, by)
+    *changes, _ = read()
+    assert sorted(one.reason for one in changes) == [
+        *["automatic renewal 7 days before the end"] * 2,
+        "no automatic renewal",
+    ]
+    for one in changes:
+        assert (one.at, one.action, one.result, one.origin) == (LATER, "configure", "changed", "api")
+        assert (one.identity, one.certificate, one.application) == ("administrator", record.id, "app")
+
+
+def test_change_that_is_refused_has_no_entry(opened) -> None:
+    certificates, read = opened
+    request = certificates.open(requested(), None)
+    record = certificates.finish(request, kept(request))
+    certificates.open(requested(renews=record.id), None)
+    assert certificates.set_renewal(record.id, 7, LATER, LATER, Actor("administrator", "api")) is None
+    assert [one.result for one in read()] == ["issued"]
 
 
 def test_entry_is_appended_once(opened) -> None:

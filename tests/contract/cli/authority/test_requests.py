@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
 from evercert.authority.acme.records import Account
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.approval_terms import ApprovalTerms
@@ -13,6 +15,7 @@ from evercert.aws.authority.acme_accounts import DynamoDBAcmeAccounts
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.cli import terminal
+from evercert.cli.authority import requests
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import from_text, to_text
 from tests.contract.cli.authority.command_line import Command, fine, refused
@@ -21,7 +24,9 @@ from tests.samples.authority import requested
 from tests.tools.local_stack import ACCOUNT
 
 
-def waiting(world: World, outputs: dict[str, str], configuration: ConfigurationWriter) -> RequestRecord:
+def waiting(
+    world: World, outputs: dict[str, str], configuration: ConfigurationWriter, needed: int = 1
+) -> RequestRecord:
     """Store a profile, and a request of an ACME account for it."""
     profile = Profile.model_validate(
         {
@@ -36,7 +41,7 @@ def waiting(world: World, outputs: dict[str, str], configuration: ConfigurationW
     )
     configuration.write(profile)
     now = terminal.now()
-    terms = ApprovalTerms(1, from_text(to_text(now + timedelta(days=7))), movable=True)
+    terms = ApprovalTerms(needed, from_text(to_text(now + timedelta(days=7))), movable=True)
     request = requested(
         csr=PrivateKey.generate("EC_prime256v1").sign_proof(),
         profile=profile.id,
@@ -79,8 +84,31 @@ def test_request_is_approved_by_an_operator(
     (decision,) = found["decisions"]
     assert (found["status"], decision["reason"]) == ("pending", "release 42")
     assert ACCOUNT in decision["by"]
+    (entry,) = (one for one in fine(command("issuances", "--json")) if one["action"] == "approve")
+    assert (entry["identity"]["id"], entry["origin"], entry["answer"]) == (decision["by"], "command", "approved")
+    assert (entry["request"], entry["reason"]) == (request.id, "release 42")
     refused(command("request", "reject", request.id), f"request {request.id}: Certificate request does not wait")
     assert fine(command("request", "list", "--json")) == []
+
+
+def test_sessions_of_one_role_count_once(
+    command: Command,
+    world: World,
+    outputs: dict[str, str],
+    configuration: ConfigurationWriter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request = waiting(world, outputs, configuration, needed=2)
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/Ops"
+    for session in ("a", "b"):
+        monkeypatch.setattr(requests, "caller", lambda _, name=session: f"{role}/{name}")
+        found = fine(command("request", "approve", request.id, "--json"))
+        assert (found["status"], found["approved"], found["needed"]) == ("pending_approval", 1, 2)
+        assert [one["by"] for one in found["decisions"]] == [f"{role}/a"]
+    monkeypatch.setattr(requests, "caller", lambda _: f"arn:aws:sts::{ACCOUNT}:federated-user/ann")
+    refused(command("request", "approve", request.id), f"request {request.id}: Federated users cannot decide")
+    monkeypatch.setattr(requests, "caller", lambda _: f"arn:aws:iam::{ACCOUNT}:user/ann")
+    assert fine(command("request", "approve", request.id, "--json"))["status"] == "pending"
 
 
 def test_request_is_rejected_by_an_operator(

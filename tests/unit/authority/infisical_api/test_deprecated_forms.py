@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 
 from evercert.errors import Unavailable
-from tests.doubles.authority.client import CERTIFICATES, Client, csr
+from tests.doubles.authority.client import CERTIFICATES, REQUESTS, Client, Response, csr
 
 OLDEST = "/api/v1/pki/certificates"
 USAGES = {"keyUsages": ["digital_signature"], "extendedKeyUsages": ["server_auth"], "keyAlgorithm": "EC_prime256v1"}
@@ -103,7 +103,75 @@ def test_repeated_token_returns_the_same_certificate(client: Client) -> None:
     assert first.json["serialNumber"] == second.json["serialNumber"]
 
 
+def wanted(client: Client) -> dict[str, Any]:
+    return {"profileId": client.profile.id, "commonName": "www.example.com", "ttl": "30d", **USAGES}
+
+
 def test_pending_request_is_unavailable(client: Client) -> None:
+    """The retry of a client with a key gets the same certificate."""
     client.setting.signer.trouble = [Unavailable("later")]
-    body = {"profileId": client.profile.id, "commonName": "www.example.com", "ttl": "30d", **USAGES}
-    assert client.post(f"{CERTIFICATES}/issue-certificate", body).status == 503
+    assert client.post(f"{CERTIFICATES}/issue-certificate", wanted(client), idempotency_key="one").status == 503
+    assert client.post(f"{CERTIFICATES}/issue-certificate", wanted(client), idempotency_key="one").status == 200
+    assert client.written == (1, 1, 1)
+
+
+def test_pending_request_without_a_key_is_not_repeated(client: Client) -> None:
+    client.setting.signer.trouble = [Unavailable("later")]
+    answer = client.post(f"{CERTIFICATES}/issue-certificate", wanted(client))
+    (request,) = client.setting.certificates.requests
+    assert answer.status == 400 and f"Certificate request {request} is pending: " in answer.message
+    assert client.get(url_in(answer, client)).json["status"] == "issued"
+
+
+def url_in(answer: Response, client: Client) -> str:
+    """Return the path of the URL in a message."""
+    found = answer.message.partition(client.setting.address)[2]
+    return found.partition(";")[0]
+
+
+@pytest.mark.parametrize("key", [None, "one"], ids=["no-key", "key"])
+@pytest.mark.parametrize("path", ["issue-certificate", "sign-certificate"])
+@pytest.mark.parametrize("waits", ["external", "approval"])
+def test_waiting_request_is_named(client: Client, waits: str, path: str, key: str | None) -> None:
+    wait(client, waits)
+    body = {**wanted(client), **({"csr": csr()[1]} if path == "sign-certificate" else {})}
+    headers = {} if key is None else {"idempotency_key": key}
+    answer = client.post(f"{CERTIFICATES}/{path}", body, **headers)
+    (request,) = client.setting.certificates.requests
+    status = "pending" if waits == "external" else "pending_approval"
+    assert answer.status == 400 and f"Certificate request {request} is {status}: Waiting for" in answer.message
+    assert client.get(url_in(answer, client)).json["status"] == status
+
+
+def wait(client: Client, what: str) -> None:
+    """Change the profile: its requests wait for an issuer, or for an approval."""
+    changes: dict[str, Any] = {"issuer_type": "external", "issuer": "outside", "cas": ()}
+    client.setting.profile(**(changes if what == "external" else {"approval": {}}))
+
+
+@pytest.mark.parametrize("waits", ["external", "approval", "signer"])
+def test_waiting_order_is_pending(client: Client, waits: str) -> None:
+    if waits == "signer":
+        client.setting.signer.trouble = [Unavailable("later")]
+    else:
+        wait(client, waits)
+    listed = [{"type": "dns_name", "value": "www.example.com"}]
+    answer = client.post(f"{CERTIFICATES}/order-certificate", {**wanted(client), "subjectAlternativeNames": listed})
+    (request,) = client.setting.certificates.requests
+    found = answer.json
+    assert (answer.status, found["orderId"], found["status"], found["certificate"]) == (200, request, "pending", None)
+    assert found["subjectAlternativeNames"] == [{**listed[0], "status": "pending"}]
+    status = client.get(found["finalize"].removeprefix(client.setting.address)).json["status"]
+    assert status == {"external": "pending", "approval": "pending_approval", "signer": "issued"}[waits]
+
+
+@pytest.mark.parametrize("path", ["issue-certificate", "order-certificate"])
+def test_rejected_request_is_refused_with_its_reason(client: Client, path: str) -> None:
+    wait(client, "approval")
+    client.post(f"{CERTIFICATES}/{path}", wanted(client), idempotency_key="one")
+    (request,) = client.setting.certificates.requests
+    before = client.as_another("approve", name="approver")
+    client.post(f"{REQUESTS}/{request}/reject", {"reason": "wrong name"})
+    client.token = before
+    answer = client.post(f"{CERTIFICATES}/{path}", wanted(client), idempotency_key="one")
+    assert answer.status == 400 and answer.message == '"rejected by approver: wrong name"'

@@ -96,6 +96,66 @@ def test_pending_request_is_recorded_once_and_then_issued(client: Client) -> Non
     assert [(one.result, one.request) for one in trail(client)] == [("pending", request), ("issued", request)]
 
 
+def approving(client: Client) -> None:
+    client.setting.profile(approval={"needed": 2})
+
+
+@pytest.mark.parametrize("what", ["approve", "reject"])
+def test_decision_is_recorded_with_its_approver(client: Client, what: str) -> None:
+    approving(client)
+    request = client.issue(EC).json["certificateRequestId"]
+    approver, _ = client.setting.identity("approve", name="approver")
+    client.token = client.setting.token(approver)
+    client.setting.clock.advance(minutes=5)
+    for _ in range(2):
+        client.post(f"{REQUESTS}/{request}/{what}", {"reason": "release 42"})
+    waits, *decided = trail(client)
+    assert (waits.result, waits.reason, waits.identity) == ("pending", "waits for 2 approvals", client.identity.id)
+    (entry,) = (one for one in decided if one.action == what)
+    assert (entry.identity, entry.origin, entry.reason) == (approver.id, "api", "release 42")
+    assert (entry.request, entry.profile, entry.names) == (request, client.profile.id, ("www.example.com",))
+    assert [one.result for one in decided if one is not entry] == ([] if what == "approve" else ["failed"])
+
+
+def test_cancelled_request_is_recorded_with_who_cancelled_it(client: Client) -> None:
+    approving(client)
+    request = client.issue(EC).json["certificateRequestId"]
+    administrator, _ = client.setting.identity("request", "administer", name="administrator")
+    client.token = client.setting.token(administrator)
+    client.setting.clock.advance(minutes=5)
+    assert client.post(f"{REQUESTS}/{request}/cancel").json["cancelled"]
+    waits, failed = trail(client)
+    assert (waits.identity, failed.identity) == (client.identity.id, administrator.id)
+    assert (failed.result, failed.request) == ("failed", request)
+
+
+def test_request_to_an_external_issuer_is_recorded_at_once(client: Client) -> None:
+    client.setting.profile(issuer_type="external", issuer="outside", cas=())
+    for _ in range(2):
+        request = client.issue(EC, key="token").json["certificateRequestId"]
+    (entry,) = trail(client)
+    assert (entry.result, entry.reason, entry.request) == ("pending", "waits for issuer outside", request)
+
+
+@pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        ({"renewBeforeDays": 9}, "automatic renewal 9 days before the end"),
+        ({"enableAutoRenewal": False}, "no automatic renewal"),
+    ],
+    ids=["on", "off"],
+)
+def test_changed_renewal_is_recorded(client: Client, body: dict[str, Any], change: str) -> None:
+    name = client.issued(EC)["certificateId"]
+    administrator, _ = client.setting.identity("request", "administer", name="administrator")
+    client.token = client.setting.token(administrator)
+    client.setting.clock.advance(minutes=5)
+    assert client.call("PATCH", f"{CERTIFICATES}/{name}/config", body).status == 200
+    _, entry = trail(client)
+    assert (entry.action, entry.result, entry.reason) == ("configure", "changed", change)
+    assert (entry.identity, entry.certificate) == (administrator.id, name)
+
+
 def test_failed_request_is_recorded(client: Client) -> None:
     client.setting.signer.trouble = [Refusal(400, "BadRequest", "beyond the ceiling")]
     assert client.issue(EC, key="token").status == 400

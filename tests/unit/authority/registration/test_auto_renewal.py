@@ -11,7 +11,7 @@ import pytest
 from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.configuration.profiles import Application
 from evercert.authority.contracts.records import CertificateRecord
-from evercert.authority.registration.approvals import Approver
+from evercert.authority.registration.approvers import Approver
 from evercert.authority.registration.auto_renewal import AutoRenewal
 from evercert.authority.registration.renewal_schedule import next_attempt, renewal_time
 from evercert.errors import Misconfigured, OutOfTime, Unavailable

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evercert.authority.configuration.approval_options import ApprovalOptions
-from evercert.authority.registration.approvals import ApprovalDecisions, Approver
+from evercert.authority.registration.approvers import Approver
 from evercert.errors import Unavailable
 from tests.unit.authority.registration.test_auto_renewal import Renewed
 
@@ -25,7 +25,7 @@ class Waiting(Renewed):
         self.later(days=23)
         assert self.run() == [(self.name, "waiting")]
         self.request = (self.record(self.name).renewal_error or "").rpartition(" ")[2]
-        self.decisions = ApprovalDecisions(self.setting.configuration, self.setting.certificates, self.setting.clock)
+        self.decisions = self.setting.decisions()
 
     def end(self, how: str) -> str:
         """End the request of the renewal; return the reason that is announced."""
@@ -106,7 +106,7 @@ def test_wait_without_an_approval_ends_with_its_deadline(client: Waiting) -> Non
     assert client.run() == [(client.name, "failed")]
     assert client.announced[0] == "rejected by operator: no"
     assert len(client.announced) == 2
-    assert client.announced[1].startswith("no approval until ")
+    assert client.announced[1].startswith("not approved before the deadline ")
 
 
 def test_approved_renewal_is_not_announced(client: Waiting) -> None:

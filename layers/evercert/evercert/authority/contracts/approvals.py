@@ -18,8 +18,8 @@ class Approvals(Protocol):
     ) -> RequestRecord | None:
         """Store a decision and the resulting status; return the changed request.
 
-        Return None if the request was decided or changed since it was read. A rejection releases its claim on a
-        renewal.
+        Also store its entry in the issuance trail. Return None if the request was decided or changed since it was read.
+        A rejection releases its claim on a renewal.
         """
 
     def notices(self, now: datetime, limit: int) -> Sequence[DueNotice]:

@@ -1,4 +1,4 @@
-"""The issuance trail: one entry for each answer to a request for a certificate, and for each revocation."""
+"""The issuance trail: one entry for each answer to a request, each decision about it, and each change by a caller."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Literal, Protocol, Self
 from uuid import uuid4
 
 from evercert.authority.ca.leaf_fields import Leaf
+from evercert.authority.contracts.approval_terms import Decision
 from evercert.authority.contracts.records import CertificateRecord, Origin, RequestRecord
 
-Action = Literal["issue", "renew", "revoke"]
-Result = Literal["issued", "pending", "failed", "refused", "revoked"]
+Action = Literal["issue", "renew", "revoke", "approve", "reject", "configure"]
+Result = Literal["issued", "pending", "failed", "refused", "revoked", "approved", "rejected", "changed"]
 LONGEST_REASON = 1_000  # characters
 MOST_NAMES_BYTES = 4_000  # of all names in an entry
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who revokes a certificate: an identity, an ACME account, or nothing for the key of the certificate."""
+    """Who changes a certificate or a request: an identity, an ACME account, or nothing for the certificate's key."""
 
     identity: str
     origin: Origin
@@ -33,7 +34,7 @@ class IssuanceEntry:
 
     id: str  # the same for a repeated answer, so that it is stored once
     at: datetime
-    identity: str  # id of the identity or ACME account; empty for operators and for the key of a certificate
+    identity: str  # id of the identity or ACME account, ARN of an operator who decided; empty for others and for keys
     origin: Origin
     action: Action
     result: Result
@@ -59,12 +60,27 @@ class IssuanceEntry:
     @classmethod
     def pending(cls, request: RequestRecord) -> Self:
         """Return the entry of a stored request whose certificate the caller must wait for."""
-        return cls._of(request, request.created_at, "pending")
+        return replace(cls._of(request, request.created_at, "pending"), reason=_awaited(request))
 
     @classmethod
-    def failed(cls, request: RequestRecord, error: str) -> Self:
-        """Return the entry of a stored request that failed when it was updated."""
-        return replace(cls._of(request, request.updated_at, "failed"), reason=_shortened(error))
+    def failed(cls, request: RequestRecord, error: str, by: Actor | None = None) -> Self:
+        """Return the entry of a stored request that failed when it was updated; `by` cancelled it."""
+        found = replace(cls._of(request, request.updated_at, "failed"), reason=_shortened(error))
+        return found if by is None else replace(found, identity=by.identity, origin=by.origin)
+
+    @classmethod
+    def decided(cls, request: RequestRecord, decision: Decision) -> Self:
+        """Return the entry of a decision about a request, as it was before the decision."""
+        result: Result = "approved" if decision.approved else "rejected"
+        found = cls._of(request, decision.at, result)
+        return replace(
+            found,
+            id=f"{found.id}-{len(request.decisions)}",
+            identity=decision.by if decision.origin == "api" else decision.by_name,
+            origin=decision.origin,
+            action="approve" if decision.approved else "reject",
+            reason=_shortened(decision.reason),
+        )
 
     @classmethod
     def issued(cls, request: RequestRecord, record: CertificateRecord) -> Self:
@@ -79,6 +95,16 @@ class IssuanceEntry:
         return cls(
             f"{record.id}-revoked", at, by.identity, by.origin, "revoke", "revoked", record.profile, record.application,
             names, left, reason, record.request, record.id, record.serial_number,
+        )  # fmt: skip
+
+    @classmethod
+    def configured(cls, record: CertificateRecord, at: datetime, days: int | None, by: Actor) -> Self:
+        """Return the entry of a change of the automatic renewal; None ends it."""
+        names, left = _bounded(names_of(record.leaf))
+        change = "no automatic renewal" if days is None else f"automatic renewal {days} days before the end"
+        return cls(
+            f"{record.id}-changed-{uuid4()}", at, by.identity, by.origin, "configure", "changed", record.profile,
+            record.application, names, left, change, record.request, record.id, record.serial_number,
         )  # fmt: skip
 
     @classmethod
@@ -103,7 +129,7 @@ class Asked:
 
 
 class IssuanceTrail(Protocol):
-    """Entries that belong to no other write; `finish`, `fail` and `revoke` store theirs themselves."""
+    """Entries that belong to no other write; those of requests and certificates are stored together with them."""
 
     def record(self, entry: IssuanceEntry) -> None:
         """Append an entry; does nothing if it is stored already. Raise Unavailable or Misconfigured."""
@@ -112,6 +138,18 @@ class IssuanceTrail(Protocol):
 def names_of(leaf: Leaf) -> tuple[str, ...]:
     """Return the common name and the alternative names, each once."""
     return tuple(dict.fromkeys([*leaf.subject.get("common_name", ()), *(name.value for name in leaf.names)]))
+
+
+def is_delayed(request: RequestRecord) -> bool:
+    """Return whether a new request waits for an approval or for an issuer outside of the authority."""
+    return request.status == "pending_approval" or bool(request.external)
+
+
+def _awaited(request: RequestRecord) -> str:
+    """Return what a new request waits for; empty if only for the signer."""
+    if request.approval is not None:
+        return f"waits for {request.approval.needed} approvals"
+    return f"waits for issuer {request.external}" if request.external else ""
 
 
 def _bounded(names: tuple[str, ...]) -> tuple[tuple[str, ...], int]:

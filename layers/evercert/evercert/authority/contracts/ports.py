@@ -135,7 +135,7 @@ class Tokens(Protocol):
 
 
 class Certificates(Inventory, IssuanceTrail, Protocol):
-    """Requests and certificates; every write is conditional. `finish`, `fail` and `revoke` write the issuance trail."""
+    """Requests and certificates; every write is conditional, and stores its entry of the issuance trail."""
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
         """Store a request, its token and its claim on a renewal; return it, or an earlier one with the same."""
@@ -155,8 +155,8 @@ class Certificates(Inventory, IssuanceTrail, Protocol):
         Idempotent; returns the stored certificate, which may be an earlier one.
         """
 
-    def fail(self, request: RequestRecord, error: str) -> None:
-        """Mark the request as failed and release its claim on a renewal; idempotent."""
+    def fail(self, request: RequestRecord, error: str, by: Actor | None = None) -> None:
+        """Mark the request as failed and release its claim on a renewal; idempotent. `by` cancelled it."""
 
     def certificate(self, name: str) -> CertificateRecord | None:
         """Return the certificate with this id or lower-case hexadecimal SHA-256, or None."""
@@ -168,7 +168,7 @@ class Certificates(Inventory, IssuanceTrail, Protocol):
         """
 
     def set_renewal(
-        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime
+        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime, by: Actor
     ) -> CertificateRecord | None:
         """Set or end the automatic renewal of a certificate; return None if it is renewed or revoked by now.
 

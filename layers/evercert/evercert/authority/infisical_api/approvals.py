@@ -13,7 +13,8 @@ from evercert.authority.configuration.identity import Identity
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api.response_bodies import waiting_message
 from evercert.authority.registration.access import Access
-from evercert.authority.registration.approvals import LONGEST_REASON, ApprovalDecisions, Approver
+from evercert.authority.registration.approvals import LONGEST_REASON, ApprovalDecisions
+from evercert.authority.registration.approvers import Approver
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.requests.attribute_fields import Body
 from evercert.authority.requests.bodies import to_refusal

@@ -39,7 +39,11 @@ _OLD_USAGES = {
 
 @dataclass(frozen=True)
 class DeprecatedForms:
-    """Translate older bodies; raises what the issue endpoint raises, and Unavailable for a pending request."""
+    """Translate older bodies; raises what the issue endpoint raises.
+
+    Flat answers have no place for a request that waits. It is refused (400) with its id, so that clients do not repeat
+    the call, which would request another certificate.
+    """
 
     configuration: Configuration
     access: Access
@@ -62,20 +66,24 @@ class DeprecatedForms:
         )
 
     def order(self, identity: Identity, data: object, key: str | None) -> dict[str, Any]:
-        """Issue a certificate and return it as a completed order; the CAs of this authority need no challenges."""
+        """Return the certificate as a completed order, or a pending order without it.
+
+        The CAs of this authority need no challenges.
+        """
         body = _object(data)
         names = body.get("subjectAlternativeNames", body.get("altNames")) or []
         attributes = _attributes({**body, "altNames": names})
-        found = self._issued(identity, {**_shared_fields(body), **_csr(body), "attributes": attributes}, key)
-        listed = [{**one, "status": "valid"} for one in names if isinstance(one, dict)]
-        request = found["certificateRequestId"]
+        wanted = {**_shared_fields(body), **_csr(body), "attributes": attributes}
+        answer = _unless_rejected(self.enrollment.issue(identity, wanted, key))
+        request, issued = answer["certificateRequestId"], answer["certificate"]
+        status = "pending" if issued is None else "valid"
         return {
             "orderId": request,
-            "status": "valid",
-            "subjectAlternativeNames": listed,
+            "status": status,
+            "subjectAlternativeNames": [{**one, "status": status} for one in names if isinstance(one, dict)],
             "authorizations": [],
-            "finalize": f"{self.address}/api/v1/cert-manager/certificates/certificate-requests/{request}",
-            "certificate": found["certificate"],
+            "finalize": self._url(request),
+            "certificate": None if issued is None else issued["certificate"],
         }
 
     def sign_by_ca(self, identity: Identity, data: object, key: str | None) -> dict[str, Any]:
@@ -92,13 +100,27 @@ class DeprecatedForms:
         return self.issue(identity, {**body, "profileId": self._profile(identity, body)}, key)
 
     def _issued(self, identity: Identity, body: dict[str, Any], key: str | None) -> dict[str, Any]:
-        answer = self.enrollment.issue(identity, body, key)
+        answer = _unless_rejected(self.enrollment.issue(identity, body, key))
+        request = answer["certificateRequestId"]
         if answer["certificate"] is None:
-            raise Unavailable(
-                f"certificate request {answer['certificateRequestId']} is pending: repeat the call with the same"
-                " Idempotency-Key"
+            if key is not None and self._waits_for_signer(request):
+                raise Unavailable(
+                    f"certificate request {request} is pending: repeat the call with the same Idempotency-Key"
+                )
+            state = f"Certificate request {request} is {answer['status']}: {answer['message']}"
+            raise bad_request(
+                f"{state}. Get its status, and then its certificate, from {self._url(request)}; a repeated call without"
+                " Idempotency-Key requests another certificate"
             )
-        return {**answer["certificate"], "certificateRequestId": answer["certificateRequestId"]}
+        return {**answer["certificate"], "certificateRequestId": request}
+
+    def _waits_for_signer(self, request_id: str) -> bool:
+        """Return whether a request needs only the signer, which answers soon; others wait for people or issuers."""
+        request = self.enrollment.certificates.request(request_id)
+        return request is not None and request.status in {"pending", "issued"} and not request.external
+
+    def _url(self, request_id: str) -> str:
+        return f"{self.address}/api/v1/cert-manager/certificates/certificate-requests/{request_id}"
 
     def _profile(self, identity: Identity, body: Mapping[str, Any]) -> str:
         """Return the id of the profile: the template, or the only one of the CA that the identity may use."""
@@ -120,6 +142,13 @@ class DeprecatedForms:
                 " certificateTemplateId"
             )
         return found[0]
+
+
+def _unless_rejected(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of the issue endpoint; raise Refusal (400) if the request was rejected."""
+    if answer.get("status") == "rejected":
+        raise bad_request(answer["message"] or "The request was rejected")
+    return answer
 
 
 def _object(data: object) -> dict[str, Any]:

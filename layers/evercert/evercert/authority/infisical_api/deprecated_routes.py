@@ -31,7 +31,7 @@ DEPRECATED_ROUTES: tuple[Route[Services], ...] = (
         "POST",
         f"{_CERTIFICATES}/order-certificate",
         lambda services, call: services.deprecated.order(call.caller, call.body, call.key),
-        "Deprecated: issue a certificate as a completed order",
+        "Deprecated: issue a certificate as an order, which is pending while the request waits",
         "Order",
         body="FlatRequest",
         idempotent=True,

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from evercert.authority.api_errors import bad_request, invalid
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates
 from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.infisical_api import response_bodies
@@ -48,7 +49,7 @@ class RenewalSettings:
             days = body.renew_before_days or record.renew_before_days or DEFAULT_DAYS
             self._require_renewable(record)
         due_at = None if days is None else renewal_time(record.not_before, record.not_after, days)
-        if self.certificates.set_renewal(record.id, days, due_at, self.clock()) is None:
+        if self.certificates.set_renewal(record.id, days, due_at, self.clock(), Actor(identity.id, "api")) is None:
             raise bad_request("Certificate is not eligible for automatic renewal: it was renewed or revoked meanwhile")
         if days is None:
             return {"message": "Automatic renewal is disabled"}

@@ -10,6 +10,7 @@ from typing import Any
 
 from evercert.authority.api_errors import bad_request, not_found, permission_denied
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
 from evercert.authority.infisical_api import response_bodies
@@ -108,7 +109,8 @@ class Retrieval:
         if pending.status == "pending_approval":
             if pending.identity != identity.id and not self.access.administers(identity, pending):
                 raise permission_denied("edit", "certificate-requests")
-            self.certificates.fail(replace(pending, updated_at=self.clock()), "cancelled before its approval")
+            ended = replace(pending, updated_at=self.clock())
+            self.certificates.fail(ended, "cancelled before its approval", Actor(identity.id, "api"))
             pending = self.access.request(identity, request_id)
             if pending.status == "failed":
                 return {"status": pending.status, "cancelled": True, "errorMessage": pending.error}

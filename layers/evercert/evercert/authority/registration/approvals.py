@@ -15,6 +15,8 @@ from evercert.authority.contracts.approvals import Approvals
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
+from evercert.authority.registration.approved_dates import date_problem
+from evercert.authority.registration.approvers import Approver
 from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.requests.effective_request import EffectiveRequest
 from evercert.authority.requests.requested_fields import fields_of_leaf
@@ -43,14 +45,6 @@ class AcmeRequesters(Protocol):
 
 
 @dataclass(frozen=True)
-class Approver:
-    """An identity, or an operator by ARN."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True)
 class ApprovalDecisions:
     """Approve and reject requests; a decision is final, and idempotent for its approver."""
 
@@ -62,7 +56,8 @@ class ApprovalDecisions:
     def approve(self, approver: Approver, request_id: str, reason: str = "") -> RequestRecord:
         """Approve a request; the last approval that it needs makes it `pending`, which means: to be signed.
 
-        Raise Refusal: 404; 403 for the requester; 400 if it was decided, is late, or is no longer allowed.
+        Raise Refusal: 404; 403 for the requester; 400 if it was decided, is late, is no longer allowed, or named
+        dates that have passed.
         """
         return self._decide(approver, request_id, reason, approved=True)
 
@@ -79,11 +74,11 @@ class ApprovalDecisions:
             now = self.clock()
             if self._is_repeated(request, approver, approved=approved):
                 return request
-            terms = _require_open(request, approver, now)
             self._require_other(request, approver)
+            terms = _require_open(request, approver, now)
             if approved:
                 self._require_allowed(request, now)
-            decision = Decision(approver.id, approver.name, now, approved, reason)
+            decision = Decision(approver.id, approver.name, now, approved, reason, approver.origin)
             given = sum(one.approved for one in request.decisions) + approved
             status: DecidedStatus = "pending" if given >= terms else "pending_approval"
             error = None
@@ -98,10 +93,19 @@ class ApprovalDecisions:
         return any(one.by == approver.id and one.approved is approved for one in request.decisions)
 
     def _require_other(self, request: RequestRecord, approver: Approver) -> None:
-        """Raise Refusal (403) if the approver made the request, also by an ACME account with its credential."""
+        """Raise Refusal (403) if the approver made the request, or may log in as the identity that did.
+
+        The credential of that identity may have registered the ACME account of an order.
+        """
         requester = self.acme().identity(request.identity) if request.origin == "acme" else request.identity
+        if requester is None:
+            return
         if approver.id == requester:
             raise forbidden("You cannot approve or reject your own certificate request")
+        if approver.requested(self.configuration.identity(requester)):
+            raise forbidden(
+                "You cannot approve or reject your own certificate request: its identity logs in as your AWS principal"
+            )
 
     def _require_allowed(self, request: RequestRecord, now: datetime) -> None:
         """Raise Refusal (400) if the request could not be made today: policy, permission or enrollment changed."""
@@ -124,6 +128,8 @@ class ApprovalDecisions:
             if request.application and application is None:
                 raise bad_request("The application of the request was deleted: reject the request")
             enrollment_options(profile, application)
+        if late := date_problem(request, now):
+            raise bad_request(f"The request waited too long: {late}; reject it, and have it requested again")
         algorithm = algorithm_of(public_key_of(request.csr))
         listed = profile.policy.algorithms is not None and profile.policy.algorithms.key_algorithm is not None
         # Without a list, requests cannot choose an algorithm, and the authority chose that of its own key.
@@ -143,7 +149,7 @@ def _same_issuer(profile: Profile, request: RequestRecord, ca: CA | None) -> boo
 
 
 def _require_open(request: RequestRecord, approver: Approver, now: datetime) -> int:
-    """Return the number of approvals that the request needs; raise Refusal (400, 403)."""
+    """Return the number of approvals that the request needs; raise Refusal (400)."""
     if request.status != "pending_approval" or request.approval is None:
         raise bad_request(f"Certificate request does not wait for an approval: it is {request.status}")
     if now >= request.approval.until:

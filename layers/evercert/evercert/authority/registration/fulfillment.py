@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from evercert.authority.api_errors import Refusal, bad_request
+from evercert.authority.api_errors import Refusal
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.contracts.external import ExternalRequests
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal, Signer
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.registration.approved_dates import with_approved_dates
 from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.registration.renewal_schedule import renewal_time
 from evercert.authority.registration.self_signed import build_self_signed
-from evercert.authority.requests.effective_request import BACKDATED
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import to_pem
 from evercert.pki.csr_parser import public_key_of
@@ -67,7 +67,7 @@ class Fulfillment:
             return self._hand_over(request)
         try:
             self._require_certifiable(request)
-            record = self._sign(_dated(request))
+            record = self._sign(replace(request, leaf=with_approved_dates(request)))
         except Refusal as refusal:
             return self._fail(request, str(refusal))
         return self._certificates.finish(request, record)
@@ -152,22 +152,3 @@ class Fulfillment:
             missing = f"CA {request.ca} of request {request.id} is missing or has no certificate"
             raise Misconfigured(f"{missing}; import its certificate, or request again from another profile")
         return ca
-
-
-def _dated(request: RequestRecord) -> RequestRecord:
-    """Return the request with its dates moved to the approval; the same at every call.
-
-    An end that the client set stays, and a begin that lies ahead. Raise Refusal if the end has passed.
-    """
-    if request.approved_at is None or request.approval is None:
-        return request
-    approved = request.approved_at.replace(microsecond=0)
-    waited = approved - request.created_at.replace(microsecond=0)
-    leaf = request.leaf
-    if request.approval.movable:
-        moved = {"not_before": leaf.not_before + waited, "not_after": leaf.not_after + waited}
-    elif leaf.not_after <= approved:
-        raise bad_request("the requested notAfter has passed while the request waited for approval")
-    else:
-        moved = {"not_before": max(leaf.not_before, approved - BACKDATED)}
-    return replace(request, leaf=leaf.model_copy(update=moved))

@@ -34,7 +34,7 @@ def recorded_refusals(
 
 
 def record_pending(trail: IssuanceTrail, request: RequestRecord) -> None:
-    """Append an entry for a request that must wait, once for each request.
+    """Append an entry for a request that must wait, unless it has one.
 
     An outage does not raise: the request is stored, and its certificate will have an entry.
     """

@@ -68,8 +68,7 @@ class RequestBuilder:
     ) -> RequestRecord:
         """Build a request with the CSR, the key, or a new key of the requested algorithm."""
         now = self._clock()
-        if supplied is not None and profile.issuer_type == "self-signed":
-            raise bad_request("Self-signed certificates are not supported for CSR signing")
+        _require_signer(profile, supplied)
         cas = self.cas(profile)
         algorithm = _algorithm(cas, wanted, supplied, key)
         wanted = _with_listed_signature(_with_host_of_common_name(wanted, profile, now, algorithm), profile, supplied)
@@ -135,6 +134,11 @@ class RequestBuilder:
         return [named[name] for name in profile.cas]
 
 
+def _require_signer(profile: Profile, supplied: ParsedCsr | None) -> None:
+    if supplied is not None and profile.issuer_type == "self-signed":
+        raise bad_request("Self-signed certificates are not supported for CSR signing")
+
+
 def _renews(profile: Profile) -> bool:
     return profile.issuer_type != "self-signed"
 
@@ -144,9 +148,9 @@ def _terms(profile: Profile, requester: Requester, wanted: EffectiveRequest, now
     options = profile.approval
     if options is None or (requester.unchanged and not options.renewals):
         return None
-    return ApprovalTerms(
-        options.needed, now + options.within, movable=wanted.not_before is None and wanted.not_after is None
-    )
+    named_begin = wanted.not_before is not None
+    movable = not named_begin and wanted.not_after is None
+    return ApprovalTerms(options.needed, now + options.within, movable, named_begin)
 
 
 def _with_host_of_common_name(

@@ -34,7 +34,7 @@ class DynamoDBApprovals:
     def decide(
         self, seen: RequestRecord, decision: Decision, status: DecidedStatus, error: str | None
     ) -> RequestRecord | None:
-        """Write the decision in one transaction, with the claim that a rejection releases."""
+        """Write the decision in one transaction, with its entries and the claim that a rejection releases."""
         decisions = (*seen.decisions, decision)
         approved_at = decision.at if status == "pending" else None
         changes = {"status": status, "error": error, "updated_at": decision.at, "approved_at": approved_at}
@@ -43,9 +43,10 @@ class DynamoDBApprovals:
         update = Update({**changes, **due, "decisions": decisions_text(decisions)})
         update.require("#status = :waiting", {":waiting": "pending_approval"}, "status")
         update.require_same("decisions", decisions_text(seen.decisions) if seen.decisions else None)
-        writes = [self._write("request", seen.id, update)]
+        entries = [IssuanceEntry.decided(seen, decision)]
         if status == "rejected":
-            writes.append(issuance_trail.put(self._trail, IssuanceEntry.failed(seen, error or "rejected")))
+            entries.append(IssuanceEntry.failed(replace(seen, updated_at=decision.at), error or "rejected"))
+        writes = [self._write("request", seen.id, update), *(issuance_trail.put(self._trail, one) for one in entries)]
         last = len(writes)
         if status == "rejected" and seen.renews is not None:
             free = Update({"renewal": None})

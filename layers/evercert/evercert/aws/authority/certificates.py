@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from evercert.authority.ca.signing_orders import Revoked
-from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry
+from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry, is_delayed
 from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority import inventory_items, issuance_trail
@@ -56,6 +56,8 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, Dy
             claim = Update({"renewal": request.id})
             claim.require("attribute_exists(pk) AND attribute_not_exists(#renewal)", {}, "renewal")
             writes.append(self._update("certificate", request.renews, claim))
+        if is_delayed(request):
+            writes.append(issuance_trail.put(self._trail, IssuanceEntry.pending(request)))
         for _ in range(ROUNDS):
             if not refused(self._client, writes, f"open request {request.id}"):
                 return request
@@ -115,12 +117,12 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, Dy
             raise Unavailable(f"cannot {doing}: its request no longer exists")
         return existing
 
-    def fail(self, request: RequestRecord, error: str) -> None:
+    def fail(self, request: RequestRecord, error: str, by: Actor | None = None) -> None:
         """End the request in one transaction; a finished request stays unchanged."""
         ended = items.notice_values(request, request.updated_at)
         failed = Update({"status": "failed", "error": error, "updated_at": request.updated_at, **ended})
         failed.require("#status = :seen", {":seen": request.status}, "status")
-        trail = issuance_trail.put(self._trail, IssuanceEntry.failed(request, error))
+        trail = issuance_trail.put(self._trail, IssuanceEntry.failed(request, error, by))
         writes = [self._update("request", request.id, failed), trail]
         if request.renews is not None:
             free = Update({"renewal": None})
@@ -156,6 +158,26 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, Dy
             issuance_trail.put(self._trail, IssuanceEntry.revoked(found, at, reason, by)),
         ]
         if refused(self._client, writes, f"revoke certificate {certificate_id}"):
+            return None
+        return self.certificate(found.id)
+
+    def set_renewal(
+        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime, by: Actor
+    ) -> CertificateRecord | None:
+        """Set or end the automatic renewal in one transaction."""
+        if (found := self.certificate(certificate_id)) is None:
+            return None
+        changes = {"renew_before_days": days, "renewal_error": None, "updated_at": at}
+        update = Update({**changes, **items.due_values(found.id, due_at)})
+        update.require("attribute_exists(pk)", {}, "")
+        if due_at is not None:
+            update.require("attribute_not_exists(#renewal)", {}, "renewal")
+            update.require("attribute_not_exists(#revoked_at)", {}, "revoked_at")
+        writes = [
+            self._update("certificate", found.id, update),
+            issuance_trail.put(self._trail, IssuanceEntry.configured(found, at, days, by)),
+        ]
+        if refused(self._client, writes, f"set the renewal of certificate {found.id}"):
             return None
         return self.certificate(found.id)
 

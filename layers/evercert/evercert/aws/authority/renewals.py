@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from evercert.authority.contracts.records import CertificateRecord, DueCertificate
+from evercert.authority.contracts.records import DueCertificate
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.updates import Update
@@ -25,19 +25,6 @@ class DynamoDBRenewals:
 
     _client: DynamoDBClient
     _table: str
-
-    def set_renewal(
-        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime
-    ) -> CertificateRecord | None:
-        """Set or end the automatic renewal in one conditional write."""
-        changes = {"renew_before_days": days, "renewal_error": None, "updated_at": at}
-        update = Update({**changes, **items.due_values(certificate_id, due_at)})
-        update.require("attribute_exists(pk)", {}, "")
-        if due_at is not None:
-            update.require("attribute_not_exists(#renewal)", {}, "renewal")
-            update.require("attribute_not_exists(#revoked_at)", {}, "revoked_at")
-        found = self._updated(certificate_id, update, f"set the renewal of certificate {certificate_id}")
-        return None if found is None else items.read_certificate(found)
 
     def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
         """Return what is due in all shards, soonest expiry first; one query for each shard and each further MiB."""

@@ -60,9 +60,7 @@ def set_(
     if project is not None:
         changes["projects"] = _ids(authority.configuration.projects(), project)
     ceilings = _ceilings(authority)
-    known = ceilings.issuers()
-    if issuer not in known:
-        raise BadInput([f"unknown issuer {visible(issuer)!r}{nearest(issuer, known)}"])
+    _require_known(issuer, ceilings.issuers())
     before = ceilings.ceiling(issuer)
     after = merged(ExternalCeiling, before, changes)
     old = {} if before is None else before.model_dump(mode="json", by_alias=True)
@@ -109,6 +107,11 @@ def remove(issuer: Issuer, *, stack: Stack = "evercert", region: Region = None, 
         terminal.print_json({"issuer": issuer, "changed": existed})
     else:
         terminal.out.print(f"issuer {visible(issuer)} is closed to profiles" if existed else "nothing to change")
+
+
+def _require_known(issuer: str, known: list[str]) -> None:
+    if issuer not in known:
+        raise BadInput([f"unknown issuer {visible(issuer)!r}{nearest(issuer, known)}"])
 
 
 def _ids(known: Mapping[str, str], wanted: list[str]) -> list[str]:

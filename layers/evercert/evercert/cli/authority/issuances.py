@@ -1,4 +1,4 @@
-"""`issuances`: who asked for which certificate under which profile, and the answer."""
+"""`issuances`: who asked for which certificate under which profile, the answer, and who decided or changed it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def issuances(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """List requests for certificates with their answers, and revocations, newest first."""
+    """List requests for certificates, their answers, approvals, revocations and changes of renewals, newest first."""
     span = arguments.age(since, "--since", _LONGEST)
     authority, now = open_authority(stack, region), terminal.now()
     with terminal.err.status("reading the issuance trail"):

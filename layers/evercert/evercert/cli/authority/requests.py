@@ -79,7 +79,8 @@ def caller(clients: Clients) -> str:
 def _decide(request: str, reason: str, stack: str, region: str | None, *, as_json: bool, approved: bool) -> None:
     from evercert.authority.api_errors import Refusal  # noqa: PLC0415
     from evercert.authority.registration.access import uuid_of  # noqa: PLC0415
-    from evercert.authority.registration.approvals import ApprovalDecisions, Approver  # noqa: PLC0415
+    from evercert.authority.registration.approvals import ApprovalDecisions  # noqa: PLC0415
+    from evercert.authority.registration.approvers import Approver  # noqa: PLC0415
 
     found = uuid_of(request)
     if found is None:
@@ -91,7 +92,7 @@ def _decide(request: str, reason: str, stack: str, region: str | None, *, as_jso
     )
     decide = decisions.approve if approved else decisions.reject
     try:
-        decided = decide(Approver(operator, operator), found, reason)
+        decided = decide(Approver.operator(operator), found, reason)
     except Refusal as refusal:
         raise BadInput([f"request {found}: {refusal}"]) from None
     values = _values(authority, decided)
