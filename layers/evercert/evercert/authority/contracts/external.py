@@ -33,6 +33,9 @@ class ExternalRequests(Protocol):
     def begin(self, request_id: str, at: datetime) -> None:
         """Store the work of a request if there is none, and wake the issuer function; idempotent."""
 
+    def wake(self, request_ids: Sequence[str]) -> None:
+        """Send the issuer function a message for each; raise Unavailable."""
+
 
 class ExternalWork(Protocol):
     """Work as the issuer function sees it."""

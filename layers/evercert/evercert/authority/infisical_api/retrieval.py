@@ -10,6 +10,7 @@ from typing import Any
 
 from evercert.authority.api_errors import bad_request, not_found, permission_denied
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.external import ExternalRequests
 from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
@@ -32,6 +33,7 @@ class Retrieval:
     fulfillment: Fulfillment
     seal: KeySeal
     clock: Callable[[], datetime]
+    external: ExternalRequests
 
     def certificate(self, identity: Identity, name: str) -> dict[str, Any]:
         """Return a certificate with the id of its newest renewal, if any."""
@@ -118,9 +120,17 @@ class Retrieval:
         return {"status": "issued" if record else request.status, "cancelled": False, "errorMessage": request.error}
 
     def trigger_validation(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """Raise Refusal: this authority has no validation step."""
-        self.access.request(identity, request_id)
-        raise bad_request("Certificate request is not waiting for validation")
+        """Have the issuer function ask its issuer again at once, after a person has acted there.
+
+        Raise Refusal (400) unless the request waits for that, Unavailable.
+        """
+        request = self.access.request(identity, request_id)
+        self.access.profile(identity, request.profile, "request")
+        found = self.fulfillment.fulfill(request) if request.external else request
+        if not isinstance(found, RequestRecord) or found.status != "pending_validation":
+            raise bad_request("Certificate request is not waiting for validation")
+        self.external.wake([found.id])
+        return {"status": found.status}
 
     def _resume(self, request: RequestRecord) -> tuple[RequestRecord, CertificateRecord | None]:
         try:

@@ -95,7 +95,7 @@ class Services:
         self.deprecated = DeprecatedForms(configuration, access, self.enrollment, ports.address)
         self.renewals = Renewals(configuration, certificates, access, builder, fulfillment, ports.seal, clock)
         self.renewal_settings = RenewalSettings(certificates, access, clock)
-        self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock)
+        self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock, ports.external)
         self.approvals = ApprovalCalls(access, ApprovalDecisions(configuration, certificates, clock), fulfillment)
         self.listings = Listings(certificates, access, ports.stack, clock)
         self.inventory = InventorySearch(certificates, access, clock)
