@@ -133,11 +133,21 @@ def test_api_function_records_decisions_and_changes(
     assert call(front, context, "POST", f"{requests}/{ids[2]}/cancel", {}, own)[1]["cancelled"]
     name = call(front, context, "GET", f"{requests}/{ids[0]}", token=own)[1]["certificateId"]
     assert call(front, context, "PATCH", f"{CERTIFICATES}/{name}/config", {"renewBeforeDays": 9}, own)[0] == 200
+    refused = {"attributes": {"keyUsages": ["key_cert_sign"]}}
+    assert call(front, context, "POST", f"{CERTIFICATES}/{name}/renew", refused, own)[0] == 400
+    stored = call(front, context, "GET", f"{CERTIFICATES}/{name}", token=own)[1]["certificate"]
+    assert stored["renewalError"].startswith("renewal refused: ")
     trail = IssuanceTrailReader(world.operator.dynamodb, os.environ["AUDIT_TABLE"])
     now = datetime.now(UTC)
     found = sorted((one.action, one.result) for one in trail.entries(now - timedelta(minutes=5), now))
     issues = [("issue", result) for result in ("failed", "failed", "issued", "pending", "pending", "pending")]
-    assert found == [("approve", "approved"), ("configure", "changed"), *issues, ("reject", "rejected")]
+    assert found == [
+        ("approve", "approved"),
+        ("configure", "changed"),
+        *issues,
+        ("reject", "rejected"),
+        ("renew", "refused"),
+    ]
 
 
 def test_aws_login_uses_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:

@@ -234,6 +234,7 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Requests": fields(certificateRequests=array(fields(**_ROW)), totalCount=NUMBER),
     "Decided": fields(certificateRequestId=ID, status=REQUEST_STATUS, message=or_null(TEXT)),
+    "Triggered": fields(status=REQUEST_STATUS),
     "Cancelled": fields(status=REQUEST_STATUS, cancelled=BOOLEAN, errorMessage=or_null(TEXT)),
     "Revoked": fields(message=TEXT, serialNumber=TEXT, revokedAt=TIMESTAMP, certificateId=ID, crlPublished=BOOLEAN),
     "Error": fields(

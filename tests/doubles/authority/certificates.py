@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.approval_terms import DecidedStatus, Decision, DueNotice
+from evercert.authority.contracts.automatic_renewals import REFUSED
 from evercert.authority.contracts.inventory import Criteria, InvalidSearch, Page
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry, is_delayed
 from evercert.authority.contracts.records import CertificateRecord, DueCertificate, ListedRequest, RequestRecord
@@ -201,6 +202,14 @@ class FakeCertificates:
             if found is None or found.due_at is None or to_text(found.due_at) != due.due_at:
                 return False
             self.certificates[due.id] = replace(found, due_at=until, renewal_error=error)
+            return True
+
+    def record_refused_renewal(self, certificate_id: str, reason: str, at: datetime) -> bool:
+        with self._lock:
+            found = self.certificates.get(certificate_id)
+            if found is None or found.renewed_by or not (found.renewal_error or REFUSED).startswith(REFUSED):
+                return False
+            self.certificates[certificate_id] = replace(found, renewal_error=f"{REFUSED}{reason}", updated_at=at)
             return True
 
     def compromised(self, public_key: bytes) -> bool:

@@ -14,6 +14,7 @@ from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request
 from evercert.errors import OutOfTime, Throttled, Unavailable
 from evercert.operations.external_requests import LONGEST, MOST_ORDERS
 from evercert.timestamps import to_text
+from tests.doubles.authority.client import REQUESTS
 from tests.doubles.authority.outside import LEASE
 from tests.unit.operations.test_external_requests import External
 
@@ -85,11 +86,29 @@ def test_request_that_its_client_cancelled_is_withdrawn() -> None:
     client = External("pending")
     request = client.asked()
     client.run(request)
-    certificates = client.setting.certificates
-    certificates.fail(certificates.requests[request], "cancelled")
-    client.setting.clock.advance(minutes=3)
+    client.external.woken.clear()
+    answer = client.post(f"{REQUESTS}/{request}/cancel")
+    assert answer.json == {"status": "failed", "cancelled": True, "errorMessage": "cancelled"}
+    assert client.external.woken == [request]
     assert client.run(request) == "ended"
     assert client.ca.cancelled == [f"handle-{client.issuer.requests[0].token}"] and client.external.stored == {}
+    assert client.post(f"{REQUESTS}/{request}/cancel").json["cancelled"] is False
+
+
+def test_issued_request_is_not_cancelled() -> None:
+    client = External()
+    request = client.asked()
+    client.run(request)
+    answer = client.post(f"{REQUESTS}/{request}/cancel").json
+    assert (answer["status"], answer["cancelled"], client.ca.cancelled) == ("issued", False, [])
+
+
+def test_request_of_another_identity_is_not_cancelled() -> None:
+    client = External("pending")
+    request = client.asked()
+    client.as_another("request", name="another")
+    assert client.post(f"{REQUESTS}/{request}/cancel").status == 403
+    assert client.record(request).status == "pending"
 
 
 def test_certificate_of_a_cancelled_request_is_revoked(monkeypatch: pytest.MonkeyPatch) -> None:

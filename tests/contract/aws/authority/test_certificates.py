@@ -90,6 +90,35 @@ def test_renewal_and_revocation_end_the_entry(certificates) -> None:
     assert certificates.certificate(first.id).due_at is None
 
 
+def test_refused_renewal_is_stored(certificates) -> None:
+    _, certificate = issued(certificates)
+    certificates.set_renewal(certificate.id, 7, START, START, OPERATOR)
+    for reason in ("no policy allows it", "another reason"):
+        assert certificates.record_refused_renewal(certificate.id, reason, LATER)
+        found = certificates.certificate(certificate.id)
+        assert (found.renewal_error, found.updated_at) == (f"renewal refused: {reason}", LATER)
+    (entry,) = certificates.due(START, 10)  # a caller cannot stop automatic renewals
+    assert entry.id == certificate.id
+    assert not certificates.record_refused_renewal("nothing", "no", LATER)
+
+
+def test_refused_renewal_replaces_no_error_of_an_automatic_one(certificates) -> None:
+    """Its text is the state of a renewal that waits, and prevents that it is announced twice."""
+    _, certificate = issued(certificates)
+    certificates.set_renewal(certificate.id, 7, START, START, OPERATOR)
+    (entry,) = certificates.due(START, 10)
+    certificates.record_renewal_failure(entry, LATER, "waits for an approval: request 1")
+    assert not certificates.record_refused_renewal(certificate.id, "no", LATER)
+    assert certificates.certificate(certificate.id).renewal_error == "waits for an approval: request 1"
+
+
+def test_refused_renewal_of_a_renewed_certificate_is_not_stored(certificates) -> None:
+    _, first = issued(certificates)
+    issued(certificates, renews=first.id)
+    assert not certificates.record_refused_renewal(first.id, "no", LATER)
+    assert certificates.certificate(first.id).renewal_error is None
+
+
 def test_failed_renewal_is_postponed(certificates) -> None:
     _, certificate = issued(certificates)
     certificates.set_renewal(certificate.id, 7, START, START, OPERATOR)

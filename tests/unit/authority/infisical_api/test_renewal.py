@@ -247,6 +247,43 @@ def test_renew_works_without_listed_algorithms(client: Client) -> None:
 
 
 # -- whose it is ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("with_csr", [False, True], ids=["key", "csr"])
+def test_renew_at_an_external_issuer_reuses_no_key(client: Client, with_csr: bool) -> None:
+    old = client.issued({"keyAlgorithm": "EC_prime256v1"}, **({"csr": csr()[1]} if with_csr else {}))
+    client.setting.profile(issuer_type="external", issuer="outside", cas=())
+    response = renew(client, old, {"renewalKeySource": "reuse"})
+    assert response.status == 400 and "use new or csr" in response.message
+    source, more = ("new", {}) if not with_csr else ("csr", {"csr": csr()[1]})
+    assert renew(client, old, {"renewalKeySource": source, **more}).status == 200
+
+
+def renewal_error(client: Client, old: dict[str, Any]) -> str | None:
+    found: str | None = client.get(f"{CERTIFICATES}/{old['certificateId']}").json["certificate"]["renewalError"]
+    return found
+
+
+def test_refusal_of_the_policy_is_stored_until_the_renewal(client: Client) -> None:
+    old = client.issued()
+    client.setting.profile(policy={**ANYTHING, "sans": [{"type": "dns_name", "denied": ["*"]}]})
+    response = renew(client, old)
+    assert response.status == 400
+    assert renewal_error(client, old) == f"renewal refused: {response.json['message']}"
+    client.setting.profile()
+    assert renew(client, old).status == 200
+    assert renewal_error(client, old) is None
+
+
+def test_other_refusals_are_not_stored(client: Client) -> None:
+    old = client.issued()
+    assert renew(client, old, {"renewalKeySource": "csr"}).status == 400
+    client.as_another("request", name="other")
+    client.setting.profile(policy={**ANYTHING, "sans": [{"type": "dns_name", "denied": ["*"]}]})
+    body = {"attributes": {"altNames": [{"type": "dns_name", "value": "other.example.com"}]}}
+    assert renew(client, old, body).status == 403  # a caller without permission to change it writes nothing
+    client.token = client.setting.token(client.identity)
+    assert renewal_error(client, old) is None
+
+
 def test_renew_reuses_only_own_key(client: Client) -> None:
     old = client.issued(EC)
     before = client.as_another("request", "read-key")

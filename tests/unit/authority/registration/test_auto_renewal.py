@@ -397,3 +397,12 @@ def test_rejected_renewal_is_announced_and_requested_again(client: Renewed) -> N
     client.later(days=1)
     assert client.run() == [(name, "waiting")]
     assert client.record(name).renewal_error != f"waits for an approval: request {first}"
+
+
+def test_automatic_renewal_is_announced_after_a_refused_call() -> None:
+    client = Renewed()
+    name = client.new(ttl="30d")
+    client.setting.profile(policy={"validity": {"max": "1d"}}, api={"auto-renew": True, "renew-before-days": 7})
+    assert client.post(f"{CERTIFICATES}/{name}/renew").status == 400
+    client.later(days=24)
+    assert client.run() == [(name, "failed")] and len(client.announcer.said) == 1

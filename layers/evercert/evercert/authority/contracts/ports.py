@@ -12,11 +12,11 @@ from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import CrlOrder, Intent, LeafOrder, Revoked
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import Application, EabCredential, Profile
+from evercert.authority.contracts.automatic_renewals import AutomaticRenewals
 from evercert.authority.contracts.inventory import Inventory
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceTrail
 from evercert.authority.contracts.records import (
     CertificateRecord,
-    DueCertificate,
     ListedRequest,
     LoginFailures,
     RequestRecord,
@@ -134,7 +134,7 @@ class Tokens(Protocol):
         """Consume one use of a limited client secret; return False if none is left."""
 
 
-class Certificates(Inventory, IssuanceTrail, Protocol):
+class Certificates(AutomaticRenewals, Inventory, IssuanceTrail, Protocol):
     """Requests and certificates; every write is conditional, and stores its entry of the issuance trail."""
 
     def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
@@ -166,23 +166,6 @@ class Certificates(Inventory, IssuanceTrail, Protocol):
 
         For `KEY_COMPROMISE`, the key stays blocked indefinitely.
         """
-
-    def set_renewal(
-        self, certificate_id: str, days: int | None, due_at: datetime | None, at: datetime, by: Actor
-    ) -> CertificateRecord | None:
-        """Set or end the automatic renewal of a certificate; return None if it is renewed or revoked by now.
-
-        Also clears the error of an earlier attempt.
-        """
-
-    def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
-        """Return certificates whose automatic renewal is due, soonest expiry first.
-
-        Eventually consistent.
-        """
-
-    def record_renewal_failure(self, due: DueCertificate, until: datetime | None, error: str | None) -> bool:
-        """Store why a renewal failed and when it is tried again (None: never); return False if it changed meanwhile."""
 
     def compromised(self, public_key: bytes) -> bool:
         """Return whether this key (DER SubjectPublicKeyInfo) was ever revoked for `KEY_COMPROMISE`."""

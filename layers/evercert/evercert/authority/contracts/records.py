@@ -134,7 +134,7 @@ class CertificateRecord:
     spelling: Spelling = AS_CERTIFIED
     reason: str | None = None  # as in the Infisical API: `KEY_COMPROMISE`
     renew_before_days: int | None = None  # None: the authority does not renew it by itself
-    renewal_error: str | None = None  # why its last automatic renewal failed
+    renewal_error: str | None = None  # why its last automatic renewal failed, or the policy refused one
     due_at: datetime | None = None  # of its next automatic renewal; None also after a renewal or revocation
     external: str = ""  # name of the external issuer that issued it
     reference: str | None = None  # the id that this issuer gave it

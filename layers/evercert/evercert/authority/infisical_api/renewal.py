@@ -24,7 +24,7 @@ from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
 from evercert.authority.requests.bodies import RenewBody
 from evercert.authority.requests.csr import ParsedCsr
-from evercert.authority.requests.effective_request import EffectiveRequest
+from evercert.authority.requests.effective_request import EffectiveRequest, PolicyRefusal
 from evercert.authority.requests.requested_fields import AS_CERTIFIED, RequestedFields, fields_of_leaf
 from evercert.errors import Unavailable
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
@@ -60,7 +60,12 @@ class Renewals:
             known = self.certificates.request_of(token) if token else None
             request = known or self.certificates.renewal_of(old.id)
             if request is None:
-                request = self.certificates.open(self._request(identity, old, profile, body, content_digest), token)
+                try:
+                    opened = self._request(identity, old, profile, body, content_digest)
+                except PolicyRefusal as refusal:
+                    self.certificates.record_refused_renewal(old.id, str(refusal), self.clock())
+                    raise
+                request = self.certificates.open(opened, token)
             if request.renews != old.id:
                 raise bad_request("Idempotency-Key: used before for another request; send a new key")
             same = request.asked == content_digest and request.identity == identity.id
@@ -153,6 +158,8 @@ class Renewals:
         if source == "new":
             self.access.require_key_of_new(identity, profile)
             return None, None
+        if profile.issuer is not None:
+            raise bad_request("The renewal key source reuse is not supported by external CAs: use new or csr")
         if old.sealed_key is not None:
             self.access.require_own(identity, old, "read-private-key", "certificates")
             return None, self.seal.open(old.sealed_key, old.request)

@@ -10,6 +10,7 @@ from typing import Any
 
 from evercert.authority.api_errors import bad_request, not_found, permission_denied
 from evercert.authority.configuration.identity import Identity
+from evercert.authority.contracts.external import ExternalRequests
 from evercert.authority.contracts.issuance_trail import Actor
 from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
@@ -32,6 +33,7 @@ class Retrieval:
     fulfillment: Fulfillment
     seal: KeySeal
     clock: Callable[[], datetime]
+    external: ExternalRequests
 
     def certificate(self, identity: Identity, name: str) -> dict[str, Any]:
         """Return a certificate with the id of its newest renewal, if any."""
@@ -100,27 +102,39 @@ class Retrieval:
         return response_bodies.request_status(request, record, self._key(identity, record) if record else None)
 
     def cancel(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """Cancel a request that waits for an approval; complete any other and report that it was not cancelled.
+        """Cancel a request that waits for an approval or an external issuer; complete any other.
 
-        The signer may have signed it already; a client that does not want the certificate revokes it.
+        The issuer function cancels the order of an external issuer, or revokes its certificate. The signer may have
+        signed other requests already; a client that does not want the certificate revokes it.
         """
         pending = self.access.request(identity, request_id)
         self.access.profile(identity, pending.profile, "request")
-        if pending.status == "pending_approval":
+        if pending.status == "pending_approval" or (pending.status == "pending" and pending.external):
             if pending.identity != identity.id and not self.access.administers(identity, pending):
                 raise permission_denied("edit", "certificate-requests")
-            ended = replace(pending, updated_at=self.clock())
-            self.certificates.fail(ended, "cancelled before its approval", Actor(identity.id, "api"))
+            why = "cancelled before its approval" if pending.status == "pending_approval" else "cancelled"
+            self.certificates.fail(replace(pending, updated_at=self.clock()), why, Actor(identity.id, "api"))
             pending = self.access.request(identity, request_id)
             if pending.status == "failed":
+                if pending.external:
+                    with suppress(Unavailable):  # the schedule does the same, within minutes
+                        self.external.hasten(request_id, self.clock())
                 return {"status": pending.status, "cancelled": True, "errorMessage": pending.error}
         request, record = self._resume(pending)
         return {"status": "issued" if record else request.status, "cancelled": False, "errorMessage": request.error}
 
     def trigger_validation(self, identity: Identity, request_id: str) -> dict[str, Any]:
-        """Raise Refusal: this authority has no validation step."""
-        self.access.request(identity, request_id)
-        raise bad_request("Certificate request is not waiting for validation")
+        """Have the issuer function ask its issuer again at once, after a person has acted there.
+
+        Raise Refusal (400) unless the request waits for that, Unavailable.
+        """
+        request = self.access.request(identity, request_id)
+        self.access.profile(identity, request.profile, "request")
+        found = self.fulfillment.fulfill(request) if request.external else request
+        if not isinstance(found, RequestRecord) or found.status != "pending_validation":
+            raise bad_request("Certificate request is not waiting for validation")
+        self.external.hasten(found.id, self.clock())
+        return {"status": found.status}
 
     def _resume(self, request: RequestRecord) -> tuple[RequestRecord, CertificateRecord | None]:
         try:

@@ -159,7 +159,8 @@ ROUTES: tuple[Route[Services], ...] = (
         "POST",
         f"{REQUESTS}/{{id}}/trigger-validation",
         lambda services, call: services.retrieval.trigger_validation(call.caller, call.ids["id"]),
-        "Trigger validation; always refused, because requests need none",
+        "Have an external issuer asked again, at which a person has acted",
+        "Triggered",
     ),
     Route(
         "POST",

@@ -96,7 +96,7 @@ class Services:
         self.deprecated = DeprecatedForms(configuration, access, self.enrollment, ports.address)
         self.renewals = Renewals(configuration, certificates, access, builder, fulfillment, ports.seal, clock)
         self.renewal_settings = RenewalSettings(certificates, access, clock)
-        self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock)
+        self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock, ports.external)
         decisions = ApprovalDecisions(configuration, certificates, clock, ports.acme_requesters)
         self.approvals = ApprovalCalls(access, decisions, fulfillment)
         self.listings = Listings(certificates, access, ports.stack, clock)

@@ -26,9 +26,13 @@ _EARLIEST = timedelta(seconds=30)  # tolerance for a notBefore exactly five minu
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)  # the last year of RFC 5280 §4.1.2.5
 
 
-def refuse(problems: Sequence[str]) -> Refusal:
+class PolicyRefusal(Refusal):
+    """The policy or this authority does not allow the content of a request (400)."""
+
+
+def refuse(problems: Sequence[str]) -> PolicyRefusal:
     """Return the Infisical API's refusal (400) with every problem."""
-    return bad_request(f"Certificate request validation failed: {', '.join(problems)}")
+    return PolicyRefusal(400, "BadRequest", f"Certificate request validation failed: {', '.join(problems)}")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from evercert.authority.contracts.automatic_renewals import REFUSED
 from evercert.authority.contracts.records import DueCertificate
 from evercert.aws.authority import certificate_items as items
+from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.updates import Update
 from evercert.timestamps import to_text
@@ -38,6 +40,16 @@ class DynamoDBRenewals:
         update = Update({"renewal_error": error, **items.due_values(due.id, until)})
         update.require("#due_at = :seen", {":seen": due.due_at}, "due_at")
         return self._updated(due.id, update, f"store the failed renewal of certificate {due.id}") is not None
+
+    def record_refused_renewal(self, certificate_id: str, reason: str, at: datetime) -> bool:
+        """Store the reason in one conditional write; the entry of the index remains."""
+        update = Update({"renewal_error": f"{REFUSED}{reason}", "updated_at": at})
+        update.require("attribute_exists(pk) AND attribute_not_exists(#renewed_by)", {}, "renewed_by")
+        earlier = "attribute_not_exists(#renewal_error) OR begins_with(#renewal_error, :refused)"
+        update.require(earlier, {":refused": REFUSED}, "renewal_error")
+        key = items.key("certificate", certificate_id)
+        writes = [{"Update": {"TableName": self._table, "Key": key, **update.arguments()}}]
+        return not refused(self._client, writes, f"store the refused renewal of certificate {certificate_id}")
 
     def _shard(self, shard: str, now: datetime, limit: int) -> list[DueCertificate]:
         found: list[DueCertificate] = []

@@ -37,15 +37,11 @@ def certificates(
     fingerprint: Annotated[str | None, typer.Option("--fingerprint", help="SHA-256 in hexadecimal.")] = None,
     expires_before: Annotated[
         str | None,
-        typer.Option(
-            "--expires-before", help="Only certificates that expire before this time, or duration from now such as 30d."
-        ),
+        typer.Option("--expires-before", help="Expiry before this time; a duration such as 30d counts from now."),
     ] = None,
     expires_after: Annotated[
         str | None,
-        typer.Option(
-            "--expires-after", help="Only certificates that expire after this time, or duration from now such as 30d."
-        ),
+        typer.Option("--expires-after", help="Expiry after this time; a duration such as 30d counts from now."),
     ] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="Profile, as project/slug or ID.")] = None,
     identity: Annotated[
@@ -82,10 +78,10 @@ def certificates(
         terminal.print_json([_values(one, criteria, labels) for one in found[:limit]])
     else:
         _print(found[:limit], criteria, labels)
+        if not found:
+            terminal.notes(["no matching certificates"])
     if len(found) > limit:
         terminal.notes([f"more than {limit} certificates: add criteria, or pass a higher --limit"])
-    elif not found and not as_json:
-        terminal.notes(["no matching certificates"])
 
 
 def _found(inventory: Inventory, criteria: Criteria, limit: int) -> Iterator[CertificateRecord]:
