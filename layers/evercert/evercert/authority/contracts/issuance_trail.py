@@ -1,4 +1,4 @@
-"""The issuance trail: one entry for each answer to a request for a certificate, and for each revocation."""
+"""The issuance trail: one entry for each answer to a request for a certificate, each revocation and each import."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from uuid import uuid4
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.contracts.records import CertificateRecord, Origin, RequestRecord
 
-Action = Literal["issue", "renew", "revoke"]
-Result = Literal["issued", "pending", "failed", "refused", "revoked"]
+Action = Literal["issue", "renew", "revoke", "import"]
+Result = Literal["issued", "pending", "failed", "refused", "revoked", "imported"]
 LONGEST_REASON = 1_000  # characters
 MOST_NAMES_BYTES = 4_000  # of all names in an entry
 
@@ -49,7 +49,7 @@ class IssuanceEntry:
     @classmethod
     def refused(cls, asked: Asked, at: datetime, reason: str) -> Self:
         """Return the entry of a request that was refused before it was stored."""
-        action: Action = "renew" if asked.renews else "issue"
+        action: Action = "import" if asked.imports else "renew" if asked.renews else "issue"
         names, left = _bounded(asked.names)
         return cls(
             str(uuid4()), at, asked.identity, asked.origin, action, "refused", asked.profile, asked.application, names,
@@ -82,6 +82,15 @@ class IssuanceEntry:
         )  # fmt: skip
 
     @classmethod
+    def imported(cls, record: CertificateRecord) -> Self:
+        """Return the entry of an imported certificate."""
+        names, left = _bounded(names_of(record.leaf))
+        return cls(
+            f"{record.id}-imported", record.created_at, record.identity, "api", "import", "imported", record.profile,
+            record.application, names, left, certificate=record.id, serial_number=record.serial_number,
+        )  # fmt: skip
+
+    @classmethod
     def _of(cls, request: RequestRecord, at: datetime, result: Result) -> Self:
         names, left = _bounded(names_of(request.leaf))
         return cls(
@@ -100,10 +109,11 @@ class Asked:
     application: str | None
     names: tuple[str, ...]
     renews: str | None = None  # id of the certificate
+    imports: bool = False
 
 
 class IssuanceTrail(Protocol):
-    """Entries that belong to no other write; `finish`, `fail` and `revoke` store theirs themselves."""
+    """Entries that belong to no other write; `finish`, `fail`, `revoke` and `add_imported` store theirs themselves."""
 
     def record(self, entry: IssuanceEntry) -> None:
         """Append an entry; does nothing if it is stored already. Raise Unavailable or Misconfigured."""

@@ -104,10 +104,10 @@ class DueCertificate:
 
 @dataclass(frozen=True)
 class CertificateRecord:
-    """An issued certificate."""
+    """An issued or imported certificate."""
 
     id: str
-    request: str
+    request: str  # id; an imported certificate has no request, and its own id here
     identity: str
     profile: str
     application: str | None
@@ -136,6 +136,8 @@ class CertificateRecord:
     due_at: datetime | None = None  # of its next automatic renewal; None also after a renewal or revocation
     external: str = ""  # name of the issuer outside of the authority that issued it
     reference: str | None = None  # the id that this issuer gave it
+    imported: bool = False  # by `identity`; the authority neither renews nor revokes it
+    friendly_name: str = ""  # empty: the common name
 
     @property
     def signed(self) -> x509.Certificate:

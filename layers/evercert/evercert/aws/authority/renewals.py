@@ -1,7 +1,8 @@
-"""DynamoDB: the index of automatic renewals, and their state at each certificate."""
+"""DynamoDB: the index of automatic renewals, and what changes at a certificate: its renewal and its metadata."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.authority.contracts.records import CertificateRecord, DueCertificate
+from evercert.authority.requests.requested_fields import Metadata
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb.updates import Update
@@ -37,6 +39,13 @@ class DynamoDBRenewals:
             update.require("attribute_not_exists(#renewal)", {}, "renewal")
             update.require("attribute_not_exists(#revoked_at)", {}, "revoked_at")
         found = self._updated(certificate_id, update, f"set the renewal of certificate {certificate_id}")
+        return None if found is None else items.read_certificate(found)
+
+    def set_metadata(self, certificate_id: str, metadata: Metadata, at: datetime) -> CertificateRecord | None:
+        """Replace the metadata in one conditional write; the stored document keeps that of the request."""
+        update = Update({items.METADATA: json.dumps(metadata), "updated_at": at})
+        update.require("attribute_exists(pk)", {}, "")
+        found = self._updated(certificate_id, update, f"set the metadata of certificate {certificate_id}")
         return None if found is None else items.read_certificate(found)
 
     def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
