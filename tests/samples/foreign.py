@@ -52,12 +52,13 @@ def signed(
     subject: x509.Name, public_key: Any, issuer: str, *extensions: Extension, **changes: Any
 ) -> x509.Certificate:
     values = {
+        "issuer_name": name(issuer),
         "serial_number": x509.random_serial_number(),
         "not_valid_before": START - timedelta(days=1),
         "not_valid_after": START + timedelta(days=90),
         **changes,
     }
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(name(issuer)).public_key(public_key)
+    builder = x509.CertificateBuilder().subject_name(subject).public_key(public_key)
     for method, value in values.items():
         builder = getattr(builder, method)(value)
     for extension, critical in extensions:

@@ -16,7 +16,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from evercert.authority.api_errors import bad_request
 from evercert.authority.ca.leaf_fields import SUBJECT_FIELDS, Leaf
-from evercert.authority.contracts.issuance_trail import names_of
 from evercert.authority.requests.requested_fields import MOST_NAMES, Spelling
 from evercert.pki import distinguished_names, subject
 from evercert.pki.certificate import load
@@ -131,7 +130,8 @@ def _leaf(fields: Fields) -> Leaf:
             "not-after": fields.not_after,
         }
     )
-    if (count := len(names_of(leaf))) > MOST_NAMES:
+    all_names = {*leaf.subject.get("common_name", ()), *(name.value for name in leaf.names)}
+    if (count := len(all_names)) > MOST_NAMES:
         raise ValueError(f"certificatePem: it has {count} names; the limit is {MOST_NAMES}")
     return leaf
 
