@@ -18,11 +18,13 @@ from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.issuance_trail_reader import IssuanceTrailReader
 from evercert.errors import Misconfigured
+from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
 from tests.doubles.authority.server import event_of
 from tests.doubles.world import World
 from tests.functions.conftest import event
+from tests.samples import foreign
 from tests.tools.local_stack import ROOT
 
 NEEDED = (
@@ -148,6 +150,25 @@ def test_api_function_records_decisions_and_changes(
         ("reject", "rejected"),
         ("renew", "refused"),
     ]
+
+
+def test_api_function_imports_a_certificate(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
+    identity, secret = setting.identity("administer", "read-key")
+    configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    configuration.write(*setting.cas.values(), setting.profile(), identity)
+    login = {"clientId": identity.universal.client_id if identity.universal else "", "clientSecret": secret}
+    token = call(front, context, "POST", "/api/v1/auth/universal-auth/login", login)[1]["accessToken"]
+    key, end = PrivateKey.generate("EC_prime256v1"), datetime.now(UTC) + timedelta(days=30)
+    certificate = foreign.pem(foreign.certificate(key, not_valid_after=end))
+    body = {"certificatePem": certificate, "privateKeyPem": key.pem()}
+    status, said = call(front, context, "POST", f"{CERTIFICATES}/import-certificate", body, token)
+    assert status == 200, said
+    assert call(front, context, "POST", f"{CERTIFICATES}/import-certificate", body, token) == (200, said)
+    target = f"{CERTIFICATES}/{said['certificateId']}"
+    assert call(front, context, "GET", f"{target}/bundle", token=token)[1]["privateKey"].strip() == key.pem().strip()
+    metadata = {"metadata": [{"key": "team", "value": "web"}]}
+    assert call(front, context, "PATCH", target, metadata, token) == (200, metadata)
+    assert call(front, context, "POST", f"{target}/revoke", {"revocationReason": "SUPERSEDED"}, token)[0] == 400
 
 
 def test_aws_login_uses_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:

@@ -15,6 +15,8 @@ from pydantic import TypeAdapter
 
 from evercert.authority.administration.routes import ROUTES as MANAGEMENT
 from evercert.authority.ca.revocation_reasons import LEAF_REASONS
+from evercert.authority.infisical_api.certificate_import import ImportModel
+from evercert.authority.infisical_api.certificate_metadata import MetadataChange
 from evercert.authority.infisical_api.conditional_requests import NOT_MODIFIED
 from evercert.authority.infisical_api.dispatcher import FORM
 from evercert.authority.infisical_api.endpoint import Route
@@ -146,6 +148,8 @@ def _schemas() -> dict[str, Any]:
         "Search": SearchModel,
         "CertificateSearch": CertificateSearchModel,
         "RenewalConfig": RenewalConfig,
+        "Import": ImportModel,
+        "MetadataChange": MetadataChange,
     }
     for name, model in models.items():
         schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")

@@ -82,8 +82,9 @@ _CERTIFICATE = {
     "renewBeforeDays": or_null(NUMBER),
     "renewalError": or_null(TEXT),
     "metadata": _METADATA,
-    "certificateRequestId": ID,
+    "certificateRequestId": or_null(ID),
     "profileId": ID,
+    "source": {"type": "string", "enum": ["issued", "imported"]},
     "revokedAt": TIMESTAMP,
     "revocationReason": TEXT,
     "latestRenewalCertificateId": ID,
@@ -193,6 +194,10 @@ ANSWERS: dict[str, Schema] = {
         finalize=TEXT,
         certificate=or_null(TEXT),
     ),
+    "Imported": fields(
+        ("certificateChain",), certificateId=ID, certificate=TEXT, certificateChain=TEXT, serialNumber=TEXT
+    ),
+    "Metadata": fields(metadata=_METADATA),
     "RenewalConfigured": fields(("renewBeforeDays",), message=TEXT, renewBeforeDays=NUMBER),
     "LatestBundle": fields(
         certificateId=ID,

@@ -14,9 +14,10 @@ from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.approval_terms import DecidedStatus, Decision, DueNotice
 from evercert.authority.contracts.automatic_renewals import REFUSED
-from evercert.authority.contracts.inventory import Criteria, InvalidSearch, Page
+from evercert.authority.contracts.inventory import Criteria, InvalidSearch, ListedCertificate, Page
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry, is_delayed
 from evercert.authority.contracts.records import CertificateRecord, DueCertificate, ListedRequest, RequestRecord
+from evercert.authority.requests.requested_fields import Metadata
 from evercert.pki.keys import public_bytes
 from evercert.timestamps import to_text
 
@@ -27,6 +28,7 @@ class FakeCertificates:
     def __init__(self) -> None:
         self.requests: dict[str, RequestRecord] = {}
         self.certificates: dict[str, CertificateRecord] = {}
+        self.fingerprints: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
         self.claims: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
@@ -70,6 +72,7 @@ class FakeCertificates:
     def finish(self, request: RequestRecord, certificate: CertificateRecord) -> CertificateRecord:
         with self._lock:
             if certificate.id not in self.certificates:
+                self.fingerprints[fingerprint(certificate)] = certificate.id
                 self.record(IssuanceEntry.issued(request, certificate))
             stored = self.certificates.setdefault(certificate.id, certificate)
             opened = self.requests[request.id]
@@ -137,13 +140,41 @@ class FakeCertificates:
             return True
 
     def certificate(self, name: str) -> CertificateRecord | None:
-        return self.certificates.get(name) or next(
-            (one for one in list(self.certificates.values()) if fingerprint(one) == name), None
-        )
+        return self.certificates.get(name) or self.certificates.get(self._of_fingerprint(name))
+
+    def _of_fingerprint(self, digest: str) -> str:
+        """Return the id of the certificate; tests may store certificates without an entry."""
+        found = self.fingerprints.get(digest)
+        return found or next((one.id for one in list(self.certificates.values()) if fingerprint(one) == digest), "")
+
+    def add_imported(self, record: CertificateRecord) -> CertificateRecord:
+        with self._lock:
+            digest = fingerprint(record)
+            if (found := self._of_fingerprint(digest)) or record.id in self.certificates:
+                return self.certificates[found or record.id]
+            self.fingerprints[digest] = record.id
+            self.certificates[record.id] = record
+            self.record(IssuanceEntry.imported(record))
+            return record
+
+    def imported_of(self, profile_id: str, limit: int) -> Sequence[ListedCertificate]:
+        found = [one for one in list(self.certificates.values()) if one.imported and one.profile == profile_id]
+        listed = [ListedCertificate(one.id, to_text(one.created_at)) for one in found]
+        return sorted(listed, key=lambda one: one.created_at, reverse=True)[:limit]
+
+    def set_metadata(self, certificate_id: str, metadata: Metadata, at: datetime) -> CertificateRecord | None:
+        with self._lock:
+            found = self.certificates.get(certificate_id)
+            if found is None:
+                return None
+            self.certificates[certificate_id] = replace(found, metadata=metadata, updated_at=at)
+            return self.certificates[certificate_id]
 
     def revoke(self, certificate_id: str, at: datetime, reason: str, by: Actor) -> CertificateRecord | None:
         with self._lock:
             found = self.certificates.get(certificate_id)
+            if found is not None and found.imported:
+                return None
             if found is not None and reason == "KEY_COMPROMISE":
                 self.compromised_keys.add(_public_key(found))
             if found is None or found.revoked_at is not None:
@@ -170,6 +201,7 @@ class FakeCertificates:
             if place > after
             and criteria.matches(places[place])
             and criteria.fingerprint in (None, fingerprint(places[place]))
+            and (criteria.fingerprint is None or self._of_fingerprint(criteria.fingerprint) == places[place].id)
         ]
         page = [places[place] for place in found[:limit]]
         return Page(page, f"{mark}\n{found[limit - 1]}" if len(found) > limit else None)

@@ -11,6 +11,7 @@ from typing import Any
 from evercert.authority.infisical_api.dispatcher import FORM
 from evercert.authority.logins.sts_request import Rules, SignedRequest, validate_request
 from evercert.errors import EvercertError
+from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, PROFILES, REQUESTS, USAGES, Client, csr
 from tests.doubles.authority.server import event_of
 from tests.doubles.fakes import START
@@ -18,13 +19,14 @@ from tests.doubles.infisical.client import aws_headers
 from tests.fuzz.changes import changed_tree
 from tests.fuzz.quiet import quiet
 from tests.fuzz.reader import Reader
+from tests.samples import foreign
 
 TYPED = (EvercertError,)
 
 
 @cache
 def client() -> Client:
-    return Client()
+    return Client("request", "read-key", "administer")
 
 
 def calls() -> list[dict[str, Any]]:
@@ -41,6 +43,8 @@ def calls() -> list[dict[str, Any]]:
         ("POST", f"{certificate}/renew", {"renewalKeySource": "new", "attributes": {"ttl": "1d"}}),
         ("POST", f"{CERTIFICATES}/{one.issued()['certificateId']}/revoke", {"revocationReason": "KEY_COMPROMISE"}),
         ("GET", certificate, None),
+        ("PATCH", certificate, {"metadata": [{"key": "a", "value": "b"}, {"key": "c"}]}),
+        ("POST", f"{CERTIFICATES}/import-certificate", _import(profile)),
         ("POST", f"{REQUESTS}/search", {"projectId": "x", "profileIds": [profile], "offset": 0, "limit": 10, "metadata": [{"key": "a"}]}),
         ("POST", f"{CERTIFICATES}/search", {"name": "*.example.com", "notAfterFrom": "2026-01-15T12:00:00Z", "serialNumber": "0a:1b", "cursor": "W10"}),
         ("POST", f"{CERTIFICATES}/search", {"commonName": "www.example.com", "fingerprint": "ab" * 32, "profileIds": [profile], "limit": 2}),
@@ -64,6 +68,14 @@ def calls() -> list[dict[str, Any]]:
         {"method": method, "target": target, "headers": {"if-modified-since": "x"}, "body": body}
         for method, target, body in bodies
     ]
+
+
+def _import(profile: str) -> dict[str, Any]:
+    key = PrivateKey.generate("EC_prime256v1")
+    return {
+        "certificatePem": foreign.pem(foreign.certificate(key)), "privateKeyPem": key.pem(),
+        "chainPem": foreign.pem(foreign.ca()), "friendlyName": "shop", "profileId": profile,
+    }  # fmt: skip
 
 
 def _aws_login() -> dict[str, Any]:

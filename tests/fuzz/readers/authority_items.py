@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.authority.ca.definition import Installed
 from evercert.authority.ca.kms_key import public_key_of
@@ -26,6 +27,7 @@ from evercert.authority.infisical_api.public_downloads import PublicDownloads
 from evercert.authority.logins.lockout import Lockout
 from evercert.authority.registration.crl_publisher import CrlPublisher
 from evercert.authority.registration.public_copies import PublicCopies
+from evercert.authority.requests import certificate_files
 from evercert.authority.signer.wire_format import decode, encode_answer, encode_crl, encode_leaf
 from evercert.aws.authority import (
     access_tokens,
@@ -43,15 +45,16 @@ from evercert.aws.authority.key_creation import CAKeyMaking
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.authority.signing_ledger_reader import LedgerReading
 from evercert.aws.dynamodb.attribute_values import written
+from evercert.pki.certificate import to_pem
 from evercert.pki.keys import public_bytes
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.public_store import FakePublicStore
 from tests.doubles.fakes import START
 from tests.fuzz.changes import changed_tree, mutated_text
 from tests.fuzz.reader import Reader
-from tests.fuzz.readers.certificates import KEY
+from tests.fuzz.readers.certificates import KEY, chain, der_of, pem_of
 from tests.fuzz.readers.items import TYPED, Item, Table, changed
-from tests.samples import authority, requests
+from tests.samples import authority, foreign, requests
 
 
 # -- state table ------------------------------------------------------------------------------------------------------
@@ -71,6 +74,7 @@ def read_row(item: Item) -> None:
     store = DynamoDBCertificates(Table(item), "table", "trail")
     if "created_at" in item:  # DynamoDB guarantees the keys of the index
         store.requests_of("profile", 10)
+        store.imported_of("profile", 10)
     with suppress(*TYPED):
         store.requests_by_id([item["pk"]["S"].removeprefix("request#")])
     with suppress(*TYPED):
@@ -124,6 +128,31 @@ def read_kept(pem: str) -> None:
     kept = authority.kept(authority.requested(), certificate=pem)
     certificate_items.fingerprint(kept)
     certificate_items.key_digest(kept)
+
+
+def read_foreign(data: bytes) -> None:
+    """Import a certificate and its chain: what is accepted can be stored, listed and shown."""
+    _, issuing, _ = chain()
+    files = certificate_files.read(pem_of(data), None, None, START)
+    signed = files.certificate
+    record = authority.kept(
+        authority.requested(leaf=files.leaf, spelling=files.spelling, ca="", csr=""),
+        certificate=to_pem([signed]), serial_number=f"{signed.serial_number:040x}", imported=True,
+        not_before=signed.not_valid_before_utc, not_after=signed.not_valid_after_utc,
+    )  # fmt: skip
+    assert certificate_items.read_certificate(certificate_items.certificate_item(record)) == record
+    inventory_items.entries(record)
+    issuance_trail.item(IssuanceEntry.imported(record))
+    json.dumps(response_bodies.certificate(record, START))
+    certificate_files.read(pem_of(data), to_pem([issuing.certificate]), KEY.pem(), START)
+
+
+def read_foreign_chain(text: str) -> None:
+    """Check a changed chain, and the same text as a private key."""
+    last = chain()[2].certificate
+    for files in ((text, None), (None, text)):
+        with suppress(*TYPED):
+            certificate_files.read(to_pem([last]), *files, START)
 
 
 def read_stored_chain(pem: str) -> None:
@@ -284,6 +313,8 @@ READERS = [
     Reader("authority configuration", configured, read_configuration, changed, TYPED, cost=2),
     Reader("list of CAs", lambda: [configured()[3]], read_every_ca, changed, (), cost=2),
     Reader("stored certificate", lambda: [authority.kept(authority.requested()).certificate], read_kept, mutated_text, TYPED),
+    Reader("certificate to import", lambda: [der_of(chain()[2]), foreign.certificate(KEY).public_bytes(Encoding.DER)], read_foreign, typed=TYPED, cost=3),
+    Reader("chain to import", lambda: [to_pem([one.certificate for one in chain()[1::-1]]), KEY.pem()], read_foreign_chain, mutated_text, TYPED, cost=2),
     Reader("stored chain", lambda: [authority.kept(authority.requested()).certificate], read_stored_chain, mutated_text, TYPED),
     Reader("published CRL", lambda: [authority.crl(1, 3)], read_published, typed=TYPED, cost=10),
     Reader("ledger", lambda: [intent()], read_ledger, changed, TYPED),

@@ -105,8 +105,10 @@ SCHEMAS: dict[str, Schema] = {
             at=TIME,
             identity=record(id=TEXT, name=optional(TEXT)),
             origin=one_of("api", "acme", "automatic", "command"),
-            action=one_of("issue", "renew", "revoke", "approve", "reject", "configure"),
-            answer=one_of("issued", "pending", "failed", "refused", "revoked", "approved", "rejected", "changed"),
+            action=one_of("issue", "renew", "revoke", "approve", "reject", "configure", "import"),
+            answer=one_of(
+                "issued", "pending", "failed", "refused", "revoked", "approved", "rejected", "changed", "imported"
+            ),
             reason=TEXT,
             profile=record(id=TEXT, name=optional(TEXT)),
             application=optional(TEXT),
@@ -128,7 +130,8 @@ SCHEMAS: dict[str, Schema] = {
             profile=record(id=TEXT, name=optional(TEXT)),
             identity=record(id=TEXT, name=optional(TEXT)),
             application=optional(TEXT),
-            request=TEXT,
+            request=optional(TEXT),
+            imported=FLAG,
             revoked_at=optional(TIME),
             reason=optional(TEXT),
             renewed_by=optional(TEXT),

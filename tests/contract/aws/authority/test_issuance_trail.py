@@ -92,6 +92,22 @@ def test_renewal_and_revocation_have_entries(opened) -> None:
     assert (revoked.reason, revoked.certificate, revoked.serial_number) == ("SUPERSEDED", old.id, old.serial_number)
 
 
+def test_import_has_an_entry(opened) -> None:
+    certificates, read = opened
+    request = requested(application="app")
+    record = kept(request, id=request.id, imported=True)
+    for _ in range(2):
+        certificates.add_imported(record)
+    (entry,) = read()
+    assert (entry.at, entry.result, entry.action, entry.origin) == (record.created_at, "imported", "import", "api")
+    assert (entry.identity, entry.profile, entry.application) == (request.identity, PROFILE, "app")
+    assert (entry.request, entry.certificate, entry.serial_number) == (None, record.id, record.serial_number)
+    assert entry.names == NAMES
+    refusal = IssuanceEntry.refused(Asked("machine", "api", PROFILE, None, NAMES, imports=True), LATER, "no")
+    certificates.record(refusal)
+    assert (read()[0].action, read()[0].result) == ("import", "refused")
+
+
 def test_entry_of_an_operator_is_read(opened) -> None:
     certificates, read = opened
     request = certificates.open(requested(leaf=leaf(names=(), subject={})), None)

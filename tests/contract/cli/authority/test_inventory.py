@@ -73,6 +73,17 @@ def test_certificates_are_printed_as_a_table(command: Command, issue: Issue) -> 
     assert "web" in out and PROFILE in out and "w10.example.com" in out
 
 
+def test_imported_certificates_are_marked(command: Command, issue: Issue, certificates: DynamoDBCertificates) -> None:
+    issued = issue("www.example.com")
+    request = requested(identity=WEB)
+    imported = kept(request, id=request.id, imported=True, not_after=terminal.now() + timedelta(days=9))
+    certificates.add_imported(imported)
+    found = {one["id"]: (one["imported"], one["request"]) for one in fine(command("certificates", "--json"))}
+    assert found == {imported.id: (True, None), issued.id: (False, issued.request)}
+    _, out, _ = command("certificates")
+    assert [line.split("\t")[1] for line in out.splitlines()] == ["STATUS", "active, imported", "active"]
+
+
 def test_certificates_of_many_pages_are_listed(command: Command, issue: Issue) -> None:
     for number in range(103):
         issue(f"w{number}.example.com")

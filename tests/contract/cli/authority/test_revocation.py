@@ -60,6 +60,15 @@ def test_audit_finds_certificates_unknown_to_the_front(
     assert "hidden.example.com" in err
 
 
+def test_revoke_refuses_an_imported_certificate(command: Command, certificates: DynamoDBCertificates) -> None:
+    request = requested()
+    imported = kept(request, id=request.id, imported=True)
+    certificates.add_imported(imported)
+    for reason in ("superseded", "key-compromise"):
+        refused(command("revoke", imported.id, "--yes", "--reason", reason), "was imported: revoke it at its issuer")
+    assert certificates.certificate(imported.id) == imported
+
+
 def test_revoke_succeeds_without_the_front_function(
     command: Command, certificates: DynamoDBCertificates, function: FrontFunction
 ) -> None:

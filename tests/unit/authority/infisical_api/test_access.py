@@ -66,6 +66,7 @@ def body_of(client: Client, route: Route) -> dict | None:
         "attributes": {"commonName": "www.example.com", "ttl": "1d"},
         "revocationReason": "SUPERSEDED",
         "projectId": project,
+        **({"certificatePem": "x"} if route.body == "Import" else {}),
     }
 
 

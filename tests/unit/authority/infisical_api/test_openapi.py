@@ -29,6 +29,7 @@ from tests.doubles.authority.client import (
     csr,
     route_of,
 )
+from tests.samples import foreign
 from tests.tools import openapi
 from tests.tools.openapi_check import schema_errors
 
@@ -95,7 +96,7 @@ def test_responses_match_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
         http = event["requestContext"]["http"]
         route = route_of(http["method"], http["path"])
         if route is not None and response.status == 200:
-            seen.add(route.template)
+            seen.add((route.method, route.template))
         return response
 
     monkeypatch.setattr(client, "resolve", resolve)
@@ -157,9 +158,14 @@ def test_responses_match_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     acme = client.setting.profile("acme", project=client.profile.project, acme={})
     client.post(f"{MANAGER}/acme-credentials/{acme.id}", {})
     client.post(f"{CERTIFICATES}/search", {"name": "www.example.com"})
+    assert client.call("PATCH", one, {"metadata": [{"key": "a"}]}).status == 200
+    client.as_another("administer")
+    for path in (f"{CERTIFICATES}/import-certificate", "/api/v1/pki/certificates/import-certificate"):
+        body = {"certificatePem": foreign.pem(foreign.certificate()), "profileId": client.profile.id}
+        assert client.post(path, body).status == 200
     client.get("/api/openapi.json")
     client.get("/api/status")
-    assert seen == {route.template for route in ROUTES}
+    assert seen == {(route.method, route.template) for route in ROUTES}
 
 
 def test_schema_errors_finds_differences() -> None:

@@ -112,7 +112,6 @@ def test_head_of_other_routes_is_not_found(client: Client) -> None:
         ("POST", f"{MANAGER}/ca/internal", "evercert authority ca"),
         ("GET", f"{MANAGER}/ca/acme", "evercert authority ca"),
         ("POST", "/api/v1/pki/certificates/x/revoke", f"POST {CERTIFICATES}"),
-        ("PATCH", f"{CERTIFICATES}/x", "revoke"),
         ("DELETE", f"{CERTIFICATES}/x", "revoke"),
         ("POST", "/api/v1/auth/ldap-auth/identities/x", "universal-auth"),
         ("POST", "/api/v1/identities", "/api/v1/projects/ID/identities"),

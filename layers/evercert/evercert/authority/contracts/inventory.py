@@ -1,4 +1,4 @@
-"""The inventory: search in all certificates, in pages of bounded cost."""
+"""The inventory: search in all certificates in pages of bounded cost, imported certificates, and metadata."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from evercert.authority.contracts.issuance_trail import names_of
 from evercert.authority.contracts.records import CertificateRecord
+from evercert.authority.requests.requested_fields import Metadata
 from evercert.errors import Rejected
 from evercert.pki.identifiers import parse_valid
 from evercert.schema import printable
@@ -82,14 +83,35 @@ class Page:
     cursor: str | None
 
 
+@dataclass(frozen=True)
+class ListedCertificate:
+    """An entry of the index of a profile's imported certificates."""
+
+    id: str
+    created_at: str  # as stored; sorts by time
+
+
 class Inventory(Protocol):
-    """All certificates."""
+    """All certificates; every write is conditional."""
 
     def search(self, criteria: Criteria, limit: int, cursor: str | None = None) -> Page:
         """Return the next certificates, each once, by at most three reads.
 
         By expiry, or by name if that is searched. Raise InvalidSearch for a cursor of another search.
         """
+
+    def add_imported(self, record: CertificateRecord) -> CertificateRecord:
+        """Store an imported certificate and its entry of the issuance trail atomically.
+
+        Idempotent; returns the stored certificate, or the one that has its fingerprint already. `finish` takes the
+        fingerprint over: an import never hides a certificate that was issued for a request.
+        """
+
+    def imported_of(self, profile_id: str, limit: int) -> Sequence[ListedCertificate]:
+        """Return index entries of a profile's newest imports, newest first; eventually consistent."""
+
+    def set_metadata(self, certificate_id: str, metadata: Metadata, at: datetime) -> CertificateRecord | None:
+        """Replace the metadata of a certificate; return None if it is missing."""
 
 
 def is_below(name: str, zone: str) -> bool:

@@ -11,8 +11,8 @@ from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.contracts.approval_terms import Decision
 from evercert.authority.contracts.records import CertificateRecord, Origin, RequestRecord
 
-Action = Literal["issue", "renew", "revoke", "approve", "reject", "configure"]
-Result = Literal["issued", "pending", "failed", "refused", "revoked", "approved", "rejected", "changed"]
+Action = Literal["issue", "renew", "revoke", "approve", "reject", "configure", "import"]
+Result = Literal["issued", "pending", "failed", "refused", "revoked", "approved", "rejected", "changed", "imported"]
 LONGEST_REASON = 1_000  # characters
 MOST_NAMES_BYTES = 4_000  # of all names in an entry
 
@@ -50,7 +50,7 @@ class IssuanceEntry:
     @classmethod
     def refused(cls, asked: Asked, at: datetime, reason: str) -> Self:
         """Return the entry of a request that was refused before it was stored."""
-        action: Action = "renew" if asked.renews else "issue"
+        action: Action = "import" if asked.imports else "renew" if asked.renews else "issue"
         names, left = _bounded(asked.names)
         return cls(
             str(uuid4()), at, asked.identity, asked.origin, action, "refused", asked.profile, asked.application, names,
@@ -108,6 +108,15 @@ class IssuanceEntry:
         )  # fmt: skip
 
     @classmethod
+    def imported(cls, record: CertificateRecord) -> Self:
+        """Return the entry of an imported certificate."""
+        names, left = _bounded(names_of(record.leaf))
+        return cls(
+            f"{record.id}-imported", record.created_at, record.identity, "api", "import", "imported", record.profile,
+            record.application, names, left, certificate=record.id, serial_number=record.serial_number,
+        )  # fmt: skip
+
+    @classmethod
     def _of(cls, request: RequestRecord, at: datetime, result: Result) -> Self:
         names, left = _bounded(names_of(request.leaf))
         return cls(
@@ -126,6 +135,7 @@ class Asked:
     application: str | None
     names: tuple[str, ...]
     renews: str | None = None  # id of the certificate
+    imports: bool = False
 
 
 class IssuanceTrail(Protocol):

@@ -162,7 +162,7 @@ class Certificates(AutomaticRenewals, Inventory, IssuanceTrail, Protocol):
         """Return the certificate with this id or lower-case hexadecimal SHA-256, or None."""
 
     def revoke(self, certificate_id: str, at: datetime, reason: str, by: Actor) -> CertificateRecord | None:
-        """Revoke a certificate; return None if it is missing or already revoked.
+        """Revoke a certificate; return None if it is missing, imported or already revoked.
 
         For `KEY_COMPROMISE`, the key stays blocked indefinitely.
         """

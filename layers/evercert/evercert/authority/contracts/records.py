@@ -106,10 +106,10 @@ class DueCertificate:
 
 @dataclass(frozen=True)
 class CertificateRecord:
-    """An issued certificate."""
+    """An issued or imported certificate."""
 
     id: str
-    request: str
+    request: str  # id; an imported certificate has no request, and its own id here
     identity: str
     profile: str
     application: str | None
@@ -138,6 +138,8 @@ class CertificateRecord:
     due_at: datetime | None = None  # of its next automatic renewal; None also after a renewal or revocation
     external: str = ""  # name of the external issuer that issued it
     reference: str | None = None  # the id that this issuer gave it
+    imported: bool = False  # by `identity`; the authority neither renews nor revokes it
+    friendly_name: str = ""  # empty: the common name
 
     @property
     def signed(self) -> x509.Certificate:

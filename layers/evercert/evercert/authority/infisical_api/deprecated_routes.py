@@ -1,4 +1,4 @@
-"""Routes of deprecated calls that issue certificates."""
+"""Routes of deprecated calls that issue and import certificates."""
 
 from __future__ import annotations
 
@@ -53,5 +53,13 @@ DEPRECATED_ROUTES: tuple[Route[Services], ...] = (
         "FlatCertificate",
         body="FlatRequest",
         idempotent=True,
+    ),
+    Route(
+        "POST",
+        f"{_OLDEST}/import-certificate",
+        lambda services, call: services.imports.add(call.caller, call.body),
+        "Deprecated: import a certificate of another issuer",
+        "Imported",
+        body="Import",
     ),
 )

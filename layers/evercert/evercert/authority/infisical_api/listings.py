@@ -16,6 +16,7 @@ from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.search import Search
 from evercert.authority.registration.access import Access
 from evercert.documents.spec import RESERVED_METADATA
+from evercert.timestamps import to_text
 
 MAX_SCANNED = 1_000  # requests of each profile
 MAX_SCANNED_WITH_TOKEN = 100  # of each profile, if the request of the token is read directly
@@ -60,15 +61,18 @@ class Listings:
         return {"certificateRequests": items, "totalCount": count}
 
     def certificates_of(self, identity: Identity, profile_id: str, offset: int, limit: int) -> dict[str, Any]:
-        """Return the certificates of a profile."""
+        """Return the certificates of a profile: of its latest 1,000 requests, and its latest 1,000 imports."""
         profile, now = self._access.profile(identity, profile_id), self._clock()
         listed = self._certificates.requests_of(profile.id, MAX_SCANNED)
         requests = self._certificates.requests_by_id([one.id for one in listed])
-        issued = [one for one in requests if one.status == "issued"]
-        records = [self._certificates.certificate(one.certificate_id) for one in issued[offset : offset + limit]]
+        found = [(to_text(one.created_at), one.certificate_id) for one in requests if one.status == "issued"]
+        if imported := self._certificates.imported_of(profile.id, MAX_SCANNED):
+            found += [(one.created_at, one.id) for one in imported]
+            found.sort(key=lambda one: one[0], reverse=True)
+        records = [self._certificates.certificate(name) for _, name in found[offset : offset + limit]]
         return {
             "certificates": [response_bodies.certificate(one, now) for one in records if one is not None],
-            "totalCount": len(issued),
+            "totalCount": len(found),
         }
 
     def _in_project(self, profile: Profile, search: Search) -> bool:

@@ -34,10 +34,9 @@ _NOT_OFFERED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "this deprecated call is not offered",
             _ISSUE,
         ),
-        (f"{_MANAGER}/certificates/import-certificate", "certificates cannot be imported", _ISSUE),
         (
             f"{_MANAGER}/certificates/[^/]+",
-            "certificates cannot be deleted, nor their metadata changed",
+            "certificates cannot be deleted",
             f"revoke the certificate, or set its renewal with PATCH {_MANAGER}/certificates/ID/config",
         ),
         (
@@ -59,6 +58,7 @@ _NOT_OFFERED: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 )
 
 
+_CERTIFICATE = re.compile(f"{_MANAGER}/certificates/[^/]+")
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _READS = re.compile(
     rf"{_MANAGER}/certificate-templates(/[\w-]+)?"
@@ -70,6 +70,8 @@ _READS = re.compile(
 
 def refuse_unknown(method: str, path: str) -> Refusal:
     """Return the refusal of a call without a route: 501 with the remedy if Infisical offers it, otherwise 404."""
+    if method == "PATCH" and _CERTIFICATE.fullmatch(path):  # its id cannot be one
+        return not_found("Certificate not found")
     for pattern, what, remedy in _NOT_OFFERED:
         if pattern.fullmatch(path) and (method in _WRITES or _READS.fullmatch(path)):
             return not_implemented(f"{what}: {remedy}")

@@ -131,6 +131,8 @@ class Renewals:
     def _ineligibility(self, old: CertificateRecord) -> list[str]:
         status = response_bodies.status(old, self.clock())
         reasons = [_ONCE] if old.renewed_by else []
+        if old.imported:
+            reasons.append("certificate was imported; request a new one")
         if status != "active":
             reasons.append(f"certificate is {status}")
         ca = self.configuration.ca(old.ca) if old.ca else None

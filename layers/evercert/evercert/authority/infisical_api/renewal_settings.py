@@ -60,7 +60,9 @@ class RenewalSettings:
         reasons = [f"certificate is {status}"] if status != "active" else []
         if record.renewed_by:
             reasons.append("certificate has already been renewed")
-        if not record.ca and not record.external:
+        if record.imported:
+            reasons.append("certificate was imported; its issuer renews it")
+        elif not record.ca and not record.external:
             reasons.append("self-signed certificates are renewed by request only")
         elif record.sealed_key is None:
             reasons.append("the authority does not have its private key; renew it with a CSR")

@@ -106,14 +106,15 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
         "keyAlgorithm": algorithm_of(signed.public_key()),
         "signatureAlgorithm": signature_algorithm(signed),
         **_subject_fields(record),
-        "friendlyName": common_name(leaf),
+        "friendlyName": record.friendly_name or common_name(leaf),
         "renewedByCertificateId": record.renewed_by,
         "hasPrivateKey": record.sealed_key is not None,
         "renewBeforeDays": record.renew_before_days,
         "renewalError": record.renewal_error,
         "metadata": metadata_pairs(record.metadata),
-        "certificateRequestId": record.request,
+        "certificateRequestId": None if record.imported else record.request,
         "profileId": record.profile,
+        "source": "imported" if record.imported else "issued",
     }
     if record.revoked_at is not None:
         found |= {"revokedAt": to_text(record.revoked_at), "revocationReason": record.reason}

@@ -28,6 +28,8 @@ class Revocation:
         reason = _reason(body)
         record = self._access.certificate(identity, name)
         self._access.require_revoke(identity, record)
+        if record.imported:
+            raise bad_request("Cannot revoke imported certificates: revoke the certificate at its issuer")
         if record.external:
             raise bad_request(f"issuer {record.external} signed the certificate: revoke it there")
         if reason == "KEY_COMPROMISE":

@@ -6,6 +6,7 @@ from evercert.authority.infisical_api.approval_routes import APPROVAL_ROUTES
 from evercert.authority.infisical_api.ca_routes import CA_ROUTES
 from evercert.authority.infisical_api.deprecated_routes import DEPRECATED_ROUTES
 from evercert.authority.infisical_api.endpoint import Call, Payload, Route
+from evercert.authority.infisical_api.inventory_routes import INVENTORY_ROUTES
 from evercert.authority.infisical_api.openapi import openapi_document
 from evercert.authority.infisical_api.response_bodies import status_response
 from evercert.authority.infisical_api.services import Services
@@ -132,14 +133,7 @@ ROUTES: tuple[Route[Services], ...] = (
         body="Issue",
         idempotent=True,
     ),
-    Route(
-        "POST",
-        f"{CERTIFICATES}/search",
-        lambda services, call: services.inventory.search(call.caller, call.body),
-        "Search certificates by name, serial number, fingerprint, expiry, profile, requester or status; evercert only",
-        "CertificatesFound",
-        body="CertificateSearch",
-    ),
+    *INVENTORY_ROUTES,
     Route(
         "POST",
         f"{REQUESTS}/search",

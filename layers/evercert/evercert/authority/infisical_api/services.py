@@ -13,6 +13,8 @@ from evercert.authority.contracts.ports import Configuration, KeySeal, PublicSto
 from evercert.authority.infisical_api.acme_credentials import AcmeCredentials, IssueCredential
 from evercert.authority.infisical_api.approvals import ApprovalCalls
 from evercert.authority.infisical_api.ca_lookup import CaLookup
+from evercert.authority.infisical_api.certificate_import import CertificateImport
+from evercert.authority.infisical_api.certificate_metadata import CertificateMetadata
 from evercert.authority.infisical_api.deprecated_forms import DeprecatedForms
 from evercert.authority.infisical_api.enrollment import Enrollment
 from evercert.authority.infisical_api.inventory_search import InventorySearch
@@ -96,6 +98,8 @@ class Services:
         self.deprecated = DeprecatedForms(configuration, access, self.enrollment, ports.address)
         self.renewals = Renewals(configuration, certificates, access, builder, fulfillment, ports.seal, clock)
         self.renewal_settings = RenewalSettings(certificates, access, clock)
+        self.imports = CertificateImport(configuration, certificates, access, self.lookup, ports.seal, clock)
+        self.metadata = CertificateMetadata(certificates, access, clock)
         self.retrieval = Retrieval(configuration, certificates, access, fulfillment, ports.seal, clock, ports.external)
         decisions = ApprovalDecisions(configuration, certificates, clock, ports.acme_requesters)
         self.approvals = ApprovalCalls(access, decisions, fulfillment)

@@ -63,6 +63,14 @@ class Access:
         """Return all profiles that are visible to the identity."""
         return [profile for profile in self._configuration.profiles() if self.can_see(identity, profile)]
 
+    def administered(self, identity: Identity, profile_id: str, *denied: str) -> Profile:
+        """Return a profile that the identity administers; raise Refusal (404, 403 with action and subject)."""
+        profile = self.profile(identity, profile_id)
+        if not identity.may("administer", profile.key):
+            hint = f"the permission administer on {profile.key} is missing; ask an operator to grant it"
+            raise permission_denied(*denied, hint=hint)
+        return profile
+
     def visible_profiles(self, identity: Identity) -> tuple[str, ...] | None:
         """Return the ids of visible profiles; None if the identity sees all, deleted ones included."""
         if any(identity.may(permission, "") for permission in _ANY):
@@ -98,10 +106,17 @@ class Access:
 
     def require_revoke(self, identity: Identity, row: CertificateRecord) -> None:
         """Raise Refusal (403) unless the identity requested the certificate or administers the profile."""
+        self.require_change(identity, row, *_ACTIONS["administer"])
+
+    def require_change(self, identity: Identity, row: CertificateRecord, *denied: str) -> None:
+        """Raise Refusal (403, with action and subject) unless the identity requested it or administers the profile.
+
+        The identity must still be allowed to request from the profile.
+        """
         permissions = self._permissions(identity, row)
         own = row.identity == identity.id and "request" in permissions
         if not own and "administer" not in permissions:
-            raise permission_denied(*_ACTIONS["administer"])
+            raise permission_denied(*denied)
 
     def approves(self, identity: Identity, row: RequestRecord) -> bool:
         """Return whether the identity may approve requests of the profile."""

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.approval_terms import DueNotice
+from evercert.authority.contracts.inventory import ListedCertificate
 from evercert.authority.contracts.records import CertificateRecord, DueCertificate, ListedRequest, RequestRecord
 from evercert.aws.dynamodb import items
 from evercert.errors import Misconfigured
@@ -31,6 +32,7 @@ DUE_SHARDS = 8
 RENEWALS = "renewals#"  # index key, followed by the number of the shard
 APPROVALS = "approvals"  # index key
 _CHANGING = ("updated_at", "renewed_by", "revoked_at", "reason", "renew_before_days", "renewal_error", "due_at")
+METADATA = "metadata"
 _SERIAL = re.compile("[0-9a-f]{1,40}")
 Item = dict[str, Any]
 Row = TypeVar("Row", RequestRecord, CertificateRecord)
@@ -44,6 +46,11 @@ def key(kind: str, name: str) -> Item:
 def under(profile_id: str) -> str:
     """Return the index key of a profile's requests."""
     return f"profile#{profile_id}"
+
+
+def imported_under(profile_id: str) -> str:
+    """Return the index key of certificates that were imported for a profile."""
+    return f"imported#{profile_id}"
 
 
 def request_item(request: RequestRecord) -> Item:
@@ -80,8 +87,24 @@ def certificate_item(kept: CertificateRecord) -> Item:
             "expires_at": seconds(kept.not_after + REMEMBERED),
             "renew_before_days": kept.renew_before_days,
             **due_values(kept.id, kept.due_at),
+            **_listed_values(kept),
         },
     )
+
+
+def _listed_values(kept: CertificateRecord) -> dict[str, Any]:
+    """Return the attributes of the index of imports; issued certificates are listed by their requests."""
+    return {"listed_under": imported_under(kept.profile), "created_at": kept.created_at} if kept.imported else {}
+
+
+def fingerprint_item(kept: CertificateRecord) -> Item:
+    """Return the item by which a certificate is found by its fingerprint."""
+    values = {
+        "certificate": kept.id,
+        "expires_at": seconds(kept.not_after + REMEMBERED),
+        "imported": "yes" if kept.imported else None,
+    }
+    return {**key("fingerprint", fingerprint(kept)), **attributes(values)}
 
 
 def due_shard(certificate_id: str) -> str:
@@ -115,6 +138,11 @@ def read_request(item: Mapping[str, Any]) -> RequestRecord:
 def read_certificate(item: Mapping[str, Any]) -> CertificateRecord:
     """Return the parsed item; raise Misconfigured if it does not parse (manual edits)."""
     return _read(CertificateRecord, item, _CHANGING)
+
+
+def read_imported(entry: Mapping[str, Any]) -> ListedCertificate:
+    """Return an entry of the index of imports; DynamoDB guarantees its keys."""
+    return ListedCertificate(entry["pk"]["S"].removeprefix("certificate#"), entry["created_at"]["S"])
 
 
 def read_listed(entry: Mapping[str, Any]) -> ListedRequest:
@@ -187,6 +215,8 @@ def _read(kind: type[Row], item: Mapping[str, Any], changing: tuple[str, ...]) -
         fields = json.loads(values["document"]) | {name: values.get(name) for name in changing}
         if "decisions" in changing:
             fields["decisions"] = json.loads(fields["decisions"] or "[]")
+        if METADATA in values:  # only after a change
+            fields[METADATA] = json.loads(values[METADATA])
         return _adapter(kind.__name__).validate_python(fields)  # type: ignore[no-any-return]
     except Exception:  # noqa: BLE001 (whatever a stored value makes a parser raise)
         raise _spoiled(values) from None

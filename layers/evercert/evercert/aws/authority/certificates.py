@@ -16,8 +16,7 @@ from evercert.authority.contracts.records import CertificateRecord, ListedReques
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority import inventory_items, issuance_trail
 from evercert.aws.authority.approvals import DynamoDBApprovals
-from evercert.aws.authority.crls import DynamoDBCrls
-from evercert.aws.authority.inventory import DynamoDBInventory
+from evercert.aws.authority.imports import DynamoDBImports
 from evercert.aws.authority.inventory_items import put_entry
 from evercert.aws.authority.renewals import DynamoDBRenewals
 from evercert.aws.authority.transactions import refused
@@ -30,13 +29,12 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 ROUNDS = 5
-MOST_WRITES = 90  # entries of the inventory in the transaction of a certificate, which may have 100 writes
 EARLIEST, LATEST = "0", "~"  # before and after every stored time
 NEW = "attribute_not_exists(pk)"
 _NOT_DUE = items.due_values("", None)
 
 
-class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, DynamoDBInventory):
+class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports):
     """Requests and certificates in the state table; reads are consistent except lists, which come from indexes.
 
     Their answers are in the issuance trail, in another table.
@@ -90,17 +88,13 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, Dy
         """Write all in one transaction; leave the link out if another request holds the claim by now."""
         issued = Update({"status": "issued", "error": None, "updated_at": kept.updated_at})
         issued.require("attribute_exists(pk)", {}, "")
-        fingerprint = {"certificate": kept.id, "expires_at": items.seconds(kept.not_after + items.REMEMBERED)}
         doing = f"keep certificate {kept.id}"
-        entries = [put_entry(self._table, item) for item in inventory_items.entries(kept)]
-        for start in range(MOST_WRITES, len(entries), MOST_WRITES):  # first: a search ignores them until then
-            refused(self._client, entries[start : start + MOST_WRITES], doing)
         writes = [
             self._put(items.certificate_item(kept)),
-            self._put({**items.key("fingerprint", items.fingerprint(kept)), **items.attributes(fingerprint)}),
+            self._fingerprint(kept),
             self._update("request", request.id, issued),
             issuance_trail.put(self._trail, IssuanceEntry.issued(request, kept)),
-            *entries[:MOST_WRITES],
+            *self._inventory_writes(kept, doing),
         ]
         link = []
         if request.renews is not None:
@@ -142,8 +136,11 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBCrls, Dy
         return items.read_certificate(item) if item else None
 
     def revoke(self, certificate_id: str, at: datetime, reason: str, by: Actor) -> CertificateRecord | None:
-        """Revoke the certificate and index it for the CRL, unless it is self-signed."""
-        if (found := self.certificate(certificate_id)) is None:
+        """Revoke the certificate and index it for the CRL, unless it is self-signed; never an imported one.
+
+        An importer has not proven possession of the key, and must not be able to block it.
+        """
+        if (found := self.certificate(certificate_id)) is None or found.imported:
             return None
         if reason == "KEY_COMPROMISE":  # first: after a crash here the revocation is requested again
             key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}

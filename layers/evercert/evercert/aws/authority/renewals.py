@@ -1,7 +1,8 @@
-"""DynamoDB: the index of automatic renewals, and their state at each certificate."""
+"""DynamoDB: the index of automatic renewals, and what changes at a certificate: its renewal and its metadata."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from evercert.authority.contracts.automatic_renewals import REFUSED
-from evercert.authority.contracts.records import DueCertificate
+from evercert.authority.contracts.records import CertificateRecord, DueCertificate
+from evercert.authority.requests.requested_fields import Metadata
 from evercert.aws.authority import certificate_items as items
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
@@ -27,6 +29,13 @@ class DynamoDBRenewals:
 
     _client: DynamoDBClient
     _table: str
+
+    def set_metadata(self, certificate_id: str, metadata: Metadata, at: datetime) -> CertificateRecord | None:
+        """Replace the metadata in one conditional write; the stored document keeps that of the request."""
+        update = Update({items.METADATA: json.dumps(metadata), "updated_at": at})
+        update.require("attribute_exists(pk)", {}, "")
+        found = self._updated(certificate_id, update, f"set the metadata of certificate {certificate_id}")
+        return None if found is None else items.read_certificate(found)
 
     def due(self, now: datetime, limit: int) -> Sequence[DueCertificate]:
         """Return what is due in all shards, soonest expiry first; one query for each shard and each further MiB."""

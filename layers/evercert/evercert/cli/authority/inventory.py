@@ -158,7 +158,7 @@ def _print(found: list[CertificateRecord], criteria: Criteria, labels: Labels) -
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         table.add_row(
             relative(one.not_after, criteria.now),
-            criteria.status_of(one),
+            criteria.status_of(one) + (", imported" if one.imported else ""),
             labels.profiles.get(one.profile, one.profile),
             labels.identities.get(one.identity, one.identity),
             one.serial_number.lstrip("0"),
@@ -180,7 +180,8 @@ def _values(one: CertificateRecord, criteria: Criteria, labels: Labels) -> dict[
         "profile": {"id": one.profile, "name": labels.profiles.get(one.profile)},
         "identity": {"id": one.identity, "name": labels.identities.get(one.identity)},
         "application": one.application,
-        "request": one.request,
+        "request": None if one.imported else one.request,
+        "imported": one.imported,
         "revoked_at": None if one.revoked_at is None else to_text(one.revoked_at),
         "reason": one.reason,
         "renewed_by": one.renewed_by,

@@ -101,7 +101,9 @@ def revoke(
     if (match := by_serial.find_certificate(authority, certificate)) is None:
         expected = "give its id, its SHA-256 or its serial number (hexadecimal)"
         raise BadInput([f"unknown certificate {printable(certificate, 120)!r}: {expected}"])
-    if (record := match.record).revoked_at is not None:
+    if (record := match.record).imported:
+        raise BadInput([f"certificate {record.id} was imported: revoke it at its issuer"])
+    if record.revoked_at is not None:
         already = f"certificate {record.id} was revoked at {to_text(record.revoked_at)} already"
         if word != "KEY_COMPROMISE":
             raise BadInput([already])
