@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _MOST = 10_000
+_Status = Annotated[
+    Literal["active", "expired", "revoked"] | None,
+    typer.Option("--status", help="Status; a renewed certificate stays active."),
+]
 _MOST_NAMES = 3  # in a row of the table
 
 
@@ -47,10 +51,7 @@ def certificates(
     identity: Annotated[
         str | None, typer.Option("--identity", help="Requester: identity by name or ID, or ID of an ACME account.")
     ] = None,
-    status: Annotated[
-        Literal["active", "expired", "revoked"] | None,
-        typer.Option("--status", help="Status; a renewed certificate stays active."),
-    ] = None,
+    status: _Status = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="Maximum number of certificates.")] = _PAGE,
     reindex: Annotated[
         bool, typer.Option("--reindex", help="First add certificates that earlier releases issued; needed once.")
