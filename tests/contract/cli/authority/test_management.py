@@ -137,6 +137,34 @@ def test_document_replaces_a_policy_of_the_api(
     assert opened().policies()[0].policy.validity.max == "7d"
 
 
+def test_apply_creates_another_generation_of_a_deleted_profile(
+    command: Command, opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evercert.cli.authority.connection.AuthorityConnection.stack", "x")
+    fine(command("apply", write(tmp_path, "policies: {web: {validity: {max: 7d}}}"), "--json"))
+    (first,) = opened().profiles()
+    fine(command("apply", write(tmp_path, "policies: {web: {validity: {max: 8d}}}"), "--json"))
+    trail = opened()
+    (changed,) = trail.profiles()
+    assert changed.policy != first.policy and changed.generation == first.generation != ""
+    trail.remove(changed)
+    fine(command("apply", write(tmp_path, "policies: {web: {validity: {max: 8d}}}"), "--json"))
+    (second,) = opened().profiles()
+    assert second.id == first.id and second.generation not in ("", first.generation)
+
+
+def test_apply_keeps_a_profile_of_an_earlier_release(
+    command: Command, opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evercert.cli.authority.connection.AuthorityConnection.stack", "x")
+    fine(command("apply", write(tmp_path, "policies: {web: {validity: {max: 7d}}}"), "--json"))
+    trail = opened()
+    (profile,) = trail.profiles()
+    trail.write(profile.model_copy(update={"generation": ""}))
+    fine(command("apply", write(tmp_path, "policies: {web: {validity: {max: 8d}}}"), "--json"))
+    assert opened().profiles()[0].generation == ""
+
+
 def test_apply_dry_run_shows_api_changes(
     command: Command, opened: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,10 +101,13 @@ def plan(stored: Stored, documents: Iterable[AuthorityDocument], stack: str) -> 
 
 def _profile(new: Profile, stored: Profile | None) -> Profile:
     """Return the profile of a document with the settings that only the API can change."""
+    from evercert.authority.configuration.profiles import new_generation  # noqa: PLC0415
+
     if stored is None:
-        return new
+        return new.model_copy(update={"generation": new_generation()})
     fits = stored.enrollment != ("api" if new.acme is not None else "acme")
-    return new.model_copy(update={"api": stored.api, "enrollment": stored.enrollment if fits else None})
+    kept = {"api": stored.api, "enrollment": stored.enrollment if fits else None, "generation": stored.generation}
+    return new.model_copy(update=kept)
 
 
 def _application(new: Application, stored: Application | None) -> Application:
