@@ -38,6 +38,7 @@ class IdentityLogins:
     """Manage the logins of identities whose projects the caller manages."""
 
     changes: Changes
+    address: str  # of the authority
 
     def attach(self, identity: Identity, method: Method, name: str, data: object) -> dict[str, Any]:
         """Add a login; raise Refusal (400) if the identity has one of this kind."""
@@ -75,7 +76,7 @@ class IdentityLogins:
                 raise bad_request(f"Failed to add {method} to already configured identity")
             if not new:
                 _require_login(before, method)
-            changed = _changed_login(before, method, body, client_id)
+            changed = _changed_login(before, method, body, client_id, self.address)
             after = _with_tokens(before, body).model_copy(update={_FIELDS[method]: changed})
             return Plan(before, after, _login_body(after, method))
 
@@ -98,13 +99,13 @@ def _login(identity: Identity, method: Method) -> UniversalLogin | AWSLogin | To
 
 
 def _changed_login(
-    identity: Identity, method: Method, body: TokenBody, client_id: str
+    identity: Identity, method: Method, body: TokenBody, client_id: str, address: str
 ) -> UniversalLogin | AWSLogin | TokenLogin:
     if isinstance(body, UniversalAuthBody):
         return _changed_universal(identity, body, client_id)
     if isinstance(body, AwsAuthBody):
         return _aws_login(identity, body)
-    return changed_login(cast("TokenLogin | None", _login(identity, method)), body)
+    return changed_login(cast("TokenLogin | None", _login(identity, method)), body, address)
 
 
 def _require_login(identity: Identity, method: Method) -> None:
