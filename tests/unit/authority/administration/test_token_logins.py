@@ -347,6 +347,14 @@ def test_address_without_keys_is_the_fault_of_the_settings(machine: Machine) -> 
     assert response.status == 400 and "Cannot verify the token" in response.message
 
 
+def test_document_without_keys_is_the_fault_of_the_settings(machine: Machine) -> None:
+    machine.attach("oidc-auth", **OIDC)
+    machine.issuers.changed[f"{PROVIDER}/keys"] = {"keys": []}
+    response = machine.login("oidc-auth", machine.issuers.provider.token())
+    assert (response.status, response.json["error"]) == (400, "BadRequest")
+    assert response.json["message"] == f"Cannot verify the token: {PROVIDER}/keys has no usable keys: check the address"
+
+
 def test_login_of_another_project_is_not_changed(machine: Machine) -> None:
     there, _ = machine.manager.setting.identity("administer", profile="bank/*", name="bank-manager")
     machine.manager.token = machine.manager.setting.token(there)
