@@ -32,7 +32,7 @@ class FakeAcmeAccounts:
     bound: dict[str, str] = field(default_factory=dict)
 
     def create(self, account: Account, once: str | None) -> Account | None:
-        if (found := self.of_key(account.profile, account.thumbprint)) is not None:
+        if (found := self.of_key(account.scope, account.thumbprint)) is not None:
             return found
         if once is not None and self.bound.setdefault(once, account.id) != account.id:
             return None
@@ -42,8 +42,8 @@ class FakeAcmeAccounts:
     def of_id(self, account_id: str) -> Account | None:
         return self.stored.get(account_id)
 
-    def of_key(self, profile_id: str, thumbprint: str) -> Account | None:
-        same = (one for one in self.stored.values() if (one.profile, one.thumbprint) == (profile_id, thumbprint))
+    def of_key(self, scope: str, thumbprint: str) -> Account | None:
+        same = (one for one in self.stored.values() if (one.scope, one.thumbprint) == (scope, thumbprint))
         return next(same, None)
 
     def replace(self, changed: Account) -> bool:
@@ -56,7 +56,7 @@ class FakeAcmeAccounts:
         return True
 
     def change_key(self, before: Account, changed: Account) -> bool:
-        if self.stored[before.id] != before or self.of_key(changed.profile, changed.thumbprint) is not None:
+        if self.stored[before.id] != before or self.of_key(changed.scope, changed.thumbprint) is not None:
             return False
         self.stored[before.id] = changed
         return True

@@ -137,7 +137,8 @@ def test_job_of_a_build_system_logs_in_with_its_token(manager: Manager) -> None:
     try:
         identities = f"/api/v1/projects/{manager.project}/identities"
         identity = manager.made("POST", identities, {"name": "build"})["identity"]["id"]
-        settings = {"oidcDiscoveryUrl": issuer, "boundIssuer": issuer, "boundSubject": subject}
+        bounds = {"boundIssuer": issuer, "boundSubject": subject, "boundAudiences": "evercert"}
+        settings = {"oidcDiscoveryUrl": issuer, **bounds}
         manager.made("POST", f"/api/v1/auth/oidc-auth/identities/{identity}", settings)
         body = {"identityId": identity, "jwt": provider.token(iss=issuer, sub=subject)}
         assert manager.made("POST", "/api/v1/auth/oidc-auth/login", body)["accessToken"]

@@ -56,10 +56,28 @@ def test_refusal_has_no_document() -> None:
         assert Bench().documents.post(f"https://{HOST}:{server.port}/", bundle(), "t", {}) == (403, None)
 
 
-@pytest.mark.parametrize("deed", [reply(404, b"{}"), reply(500, b"{}"), reply(200, b"<html>"), drop])
-def test_other_answers_are_an_outage(deed: Deed) -> None:
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("deed", [reply(408, b"{}"), reply(429, b"{}"), reply(500, b"{}"), reply(503, b"{}"), drop])
+def test_answers_that_another_try_may_change_are_an_outage(deed: Deed, method: str) -> None:
     with served(deed) as server, pytest.raises(Unavailable):
-        Bench().documents.get(f"https://{HOST}:{server.port}/keys", bundle())
+        call(method, server)
+
+
+@pytest.mark.parametrize("deed", [reply(400, b"{}"), reply(404, b"{}"), reply(410, b"{}"), reply(422, b"{}")])
+def test_refusals_are_a_fault_of_the_address(deed: Deed) -> None:
+    with served(deed) as server, pytest.raises(Misconfigured, match=r"answered 4[0-9]+: check the address"):
+        call("get", server)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_document_that_is_not_json_is_a_fault_of_the_address(method: str) -> None:
+    with served(reply(200, b"<html>")) as server, pytest.raises(Misconfigured, match="check the address"):
+        call(method, server)
+
+
+def call(method: str, server: RawServer) -> object:
+    url = f"https://{HOST}:{server.port}/keys"
+    return Bench().documents.get(url, bundle()) if method == "get" else Bench().documents.post(url, bundle(), "t", {})
 
 
 def test_redirects_are_not_followed() -> None:

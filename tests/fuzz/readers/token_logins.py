@@ -59,7 +59,7 @@ def read_settings(settings: Any) -> None:
     """Set each login as an administrator does."""
     for method, body in settings.items() if isinstance(settings, dict) else ():
         if method in TOKEN_BODIES:
-            changed_login(None, read(TOKEN_BODIES[method], body))
+            changed_login(None, read(TOKEN_BODIES[method], body), "https://ca.example.com")
 
 
 def read_constraints(text: str) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured, Unavailable
 from evercert.origins import Hosts, Origin
 
 if TYPE_CHECKING:
     from evercert.deadline import Clock, Deadline
     from evercert.http_client.client import ServerClient
+    from evercert.http_client.response import Response
     from evercert.http_client.transport import Resolve
 
 ATTEMPT_LIMIT = timedelta(seconds=4)
@@ -36,13 +37,13 @@ class HTTPDocuments:
         self._resolve = resolve
 
     def get(self, url: str, certificates: str) -> object:
-        """Return the document; raise Unavailable, or Misconfigured if the URL cannot be read."""
+        """Return the document; raise Unavailable if another try may succeed, else Misconfigured."""
 
         def read(server: ServerClient, _path: str) -> object:
             response = server.exchange("GET", url)
-            if response.status not in _OK:
-                raise Unavailable(f"{response.operation} answered {response.status}")
-            return response.json()
+            if response.status not in _OK:  # the client has raised Unavailable for 408, 429 and 5xx
+                raise Misconfigured(f"{response.operation} answered {response.status}: check the address")
+            return _json(response)
 
         return self._with_server(url, certificates, read)
 
@@ -51,7 +52,7 @@ class HTTPDocuments:
 
         def send(server: ServerClient, path: str) -> tuple[int, object]:
             response = server.call("POST", path, body=body, token=token)
-            return response.status, response.json() if response.status in _OK else None
+            return response.status, _json(response) if response.status in _OK else None
 
         return self._with_server(url, certificates, send)
 
@@ -71,3 +72,11 @@ class HTTPDocuments:
             return use(server, f"/{path}")
         finally:
             client.close()
+
+
+def _json(response: Response) -> object:
+    """Return the document; raise Misconfigured if it is not JSON: another try would find the same."""
+    try:
+        return response.json()
+    except Unavailable as error:
+        raise Misconfigured(f"{error}: check the address") from None

@@ -72,6 +72,23 @@ def test_key_has_one_account(storage: Storage) -> None:
     assert storage.accounts.of_id("a2") is None
 
 
+def test_generations_of_a_profile_have_own_accounts(storage: Storage) -> None:
+    first = storage.accounts.create(account(), None)
+    second = account("a2", generation="g2")
+    assert storage.accounts.create(second, None) == second == storage.accounts.of_id("a2")
+    assert storage.accounts.of_key("p1", "t1") == first
+    assert storage.accounts.of_key("p1#g2", "t1") == second
+    moved = account("a2", "t3", generation="g2", version=2)
+    assert storage.accounts.change_key(second, moved)
+    assert (storage.accounts.of_key("p1#g2", "t3"), storage.accounts.of_key("p1#g2", "t1")) == (moved, None)
+    assert storage.accounts.of_key("p1", "t1") == first
+
+
+def test_account_of_earlier_release_reads_and_writes_the_same() -> None:
+    assert "generation" not in account().model_dump_json()
+    assert account(generation="g2").model_dump(mode="json")["generation"] == "g2"
+
+
 def test_credential_for_one_account_binds_one_account(storage: Storage) -> None:
     assert storage.accounts.create(account(), "once") is not None
     assert storage.accounts.create(account("a2", "t2"), "once") is None

@@ -36,6 +36,17 @@ def test_credential_is_created_listed_and_revoked(
     assert fine(command("eab", "list", "--json"))[0]["revoked"] is True
 
 
+def test_credential_of_deleted_profile_is_listed_as_such(
+    command: Command, profile: str, configuration: ConfigurationWriter
+) -> None:
+    made = fine(command("eab", "create", "--profile", profile, "--json"))
+    (stored,) = (one for one in configuration.profiles() if one.key == profile)
+    assert configuration.eab_credential(made["key_id"]).generation == stored.generation != ""
+    configuration.write(stored.model_copy(update={"generation": "another one"}))
+    assert fine(command("eab", "list", "--json"))[0]["profile"] is None
+    assert "deleted" in command("eab", "list")[1]
+
+
 def test_text_shows_what_a_client_needs(command: Command, profile: str) -> None:
     code, out, err = command("eab", "create", "--profile", profile)
     assert code == 0

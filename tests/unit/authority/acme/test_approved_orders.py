@@ -286,6 +286,13 @@ def test_approval_needs_a_credential_that_is_required_by_now(approved: Approved)
         approved.approve()
 
 
+def test_approval_checks_that_the_profile_is_the_same(approved: Approved) -> None:
+    approved.finalized()
+    approved.authority.setting.configuration.put(approved.authority.profile.model_copy(update={"generation": "later"}))
+    with pytest.raises(Refusal, match="another one has its name"):
+        approved.approve()
+
+
 def test_approval_checks_the_policy(approved: Approved) -> None:
     approved.finalized()
     policy = Policy.model_validate({**ANYTHING, "sans": [{"type": "dns_name", "allowed": ["*.example.net"]}]})

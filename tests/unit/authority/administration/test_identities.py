@@ -146,7 +146,8 @@ def test_universal_auth_settings_come_back(manager: Manager) -> None:
     ("body", "status"),
     [
         ({"accessTokenTTL": 7_200, "accessTokenMaxTTL": 3_600}, 400),
-        ({"accessTokenTTL": 0}, 422),
+        ({"accessTokenTTL": -1}, 422),
+        ({"accessTokenMaxTTL": 315_360_001}, 422),
         ({"accessTokenTrustedIps": [{"ipAddress": "10.0.0.0/8"}]}, 400),
         ({"clientSecretTrustedIps": [{"ipAddress": "10.0.0.1"}]}, 400),
         ({"lockoutThreshold": 31}, 422),
@@ -161,8 +162,10 @@ def test_invalid_universal_auth_is_refused(manager: Manager, body: dict[str, Any
 def test_client_secrets_are_listed_and_revoked(manager: Manager) -> None:
     name = created(manager)
     client_id = manager.made(f"{UNIVERSAL}/{name}", {})["identityUniversalAuth"]["clientId"]
-    made = manager.made(f"{UNIVERSAL}/{name}/client-secrets", {"ttl": 3_600, "numUsesLimit": 7})
+    fields = {"ttl": 3_600, "numUsesLimit": 7, "description": "web-1"}
+    made = manager.made(f"{UNIVERSAL}/{name}/client-secrets", fields)
     data = made["clientSecretData"]
+    assert data["description"] == "web-1"
     assert (data["clientSecretTTL"], data["clientSecretNumUsesLimit"]) == (3_600, 7)
     path = f"{UNIVERSAL}/{name}/client-secrets"
     assert manager.get(path).json["clientSecretData"] == [data]
@@ -172,6 +175,53 @@ def test_client_secrets_are_listed_and_revoked(manager: Manager) -> None:
     assert manager.made(f"{path}/{data['id']}/revoke", {})["clientSecretData"]["isClientSecretRevoked"] is True
     assert manager.post(LOGIN, login).status == 401
     assert manager.get(f"{path}/{data['id']}").status == 404
+
+
+def test_description_of_a_client_secret_is_limited(manager: Manager) -> None:
+    name = created(manager)
+    manager.made(f"{UNIVERSAL}/{name}", {})
+    path = f"{UNIVERSAL}/{name}/client-secrets"
+    assert manager.post(path, {"description": "x" * 256}).status == 422
+    manager.made(path, {})
+    (stored,) = manager.setting.configuration.identity(name).universal.secrets  # type: ignore[union-attr]
+    assert "description" not in stored.model_dump(mode="json")  # as earlier releases expect it
+
+
+def universal_token(manager: Manager, name: str, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Add universal auth with these settings; return its answer, and that of a login."""
+    made = manager.made(f"{UNIVERSAL}/{name}", settings)["identityUniversalAuth"]
+    secret = manager.made(f"{UNIVERSAL}/{name}/client-secrets", {})["clientSecret"]
+    return made, manager.post(LOGIN, {"clientId": made["clientId"], "clientSecret": secret}).json
+
+
+@pytest.mark.parametrize(
+    ("settings", "ttl", "longest"),
+    [
+        ({"accessTokenTTL": 0}, 86_400, 86_400),  # the maximum of a new identity
+        ({"accessTokenTTL": 0, "accessTokenMaxTTL": 7_200}, 7_200, 7_200),
+        ({"accessTokenTTL": 600, "accessTokenMaxTTL": 0}, 600, 315_360_000),
+        ({"accessTokenTTL": 0, "accessTokenMaxTTL": 0}, 315_360_000, 315_360_000),
+    ],
+)
+def test_lifetime_of_0_is_the_longest(manager: Manager, settings: dict[str, int], ttl: int, longest: int) -> None:
+    made, token = universal_token(manager, created(manager), **settings)
+    assert {key: made[key] for key in settings} == settings
+    assert (token["expiresIn"], token["accessTokenMaxTTL"]) == (ttl, longest)
+
+
+def test_token_settings_are_of_one_login(manager: Manager) -> None:
+    name, arn = created(manager), "arn:aws:iam::123456789012:role/app"
+    settings = {"accessTokenTTL": 600, "accessTokenMaxTTL": 3_600, "accessTokenNumUsesLimit": 5}
+    _, token = universal_token(manager, name, **settings)
+    aws = manager.made(f"{AWS}/{name}", {"allowedPrincipalArns": arn})["identityAwsAuth"]
+    assert [aws[key] for key in settings] == [3_600, 86_400, 0]
+    manager.made(f"{AWS}/{name}", {"accessTokenTTL": 60, "accessTokenMaxTTL": 60}, "PATCH")
+    universal = manager.get(f"{UNIVERSAL}/{name}").json["identityUniversalAuth"]
+    assert {key: universal[key] for key in settings} == settings
+    assert (token["expiresIn"], token["accessTokenMaxTTL"]) == (600, 3_600)
+    manager.made(f"{UNIVERSAL}/{name}", None, "DELETE")
+    again = manager.made(f"{UNIVERSAL}/{name}", {})["identityUniversalAuth"]
+    assert [again[key] for key in settings] == [3_600, 86_400, 0]
 
 
 def test_number_of_client_secrets_is_limited(manager: Manager) -> None:

@@ -18,7 +18,12 @@ from tests.doubles.infisical.identity_providers import shared_key
 
 IDENTITIES = f"/api/v1/projects/{PROJECT}/identities"
 ACCOUNT = "evercert@my-project.iam.gserviceaccount.com"
-OIDC = {"oidcDiscoveryUrl": PROVIDER, "boundIssuer": PROVIDER, "boundSubject": "repo:acme/shop:ref:refs/heads/*"}
+OIDC = {
+    "oidcDiscoveryUrl": PROVIDER, "boundIssuer": PROVIDER, "boundSubject": "repo:acme/shop:ref:refs/heads/*",
+    "boundAudiences": "evercert",
+}  # fmt: skip
+STATIC = {"configurationType": "static", "boundAudiences": "evercert"}
+AZURE = {"tenantId": "11111111-2222-4333-8444-555555555555", "resource": "https://management.azure.com"}
 KUBERNETES = {"kubernetesHost": HOST, "allowedNamespaces": "default", "allowedNames": "ever*"}
 PUBLIC_KEY = shared_key(3).public_key()
 
@@ -59,13 +64,18 @@ METHODS: dict[str, tuple[str, Callable[[Machine], dict[str, Any]], Callable[[Mac
     ),
     "jwt": (
         "jwt-auth",
-        lambda _: {"configurationType": "jwks", "jwksUrl": f"{PROVIDER}/keys", "boundSubject": OIDC["boundSubject"]},
+        lambda _: {
+            "configurationType": "jwks",
+            "jwksUrl": f"{PROVIDER}/keys",
+            "boundSubject": OIDC["boundSubject"],
+            "boundAudiences": "evercert",
+        },
         lambda machine: machine.issuers.provider.token(),
     ),
     "jwt static": (
         "jwt-auth",
         lambda _: {
-            "configurationType": "static",
+            **STATIC,
             "publicKeys": [_pem(shared_key(2).public_key()), _pem(PUBLIC_KEY)],
             "boundClaims": {"repository": "acme/shop"},
         },
@@ -230,6 +240,32 @@ def test_clocks_may_differ_by_a_minute(machine: Machine, skew: timedelta) -> Non
     ("method", "fields", "message"),
     [
         ("oidc-auth", {**OIDC, "boundSubject": ""}, "every account of the issuer could log in"),
+        ("oidc-auth", {**OIDC, "boundSubject": "*:*"}, "every account of the issuer could log in"),
+        ("oidc-auth", {**OIDC, "boundSubject": "**/*"}, "every account of the issuer could log in"),
+        ("oidc-auth", {**OIDC, "boundSubject": "repo:*/**"}, "every account of the issuer could log in"),
+        ("oidc-auth", {**OIDC, "boundSubject": "https://**"}, "every account of the issuer could log in"),
+        (
+            "oidc-auth",
+            {**OIDC, "boundSubject": "*", "boundClaims": {"repository": "**"}},
+            "every account of the issuer",
+        ),
+        ("oidc-auth", {**OIDC, "boundSubject": "*:*", "boundClaims": {"ref": "*"}}, "every account of the issuer"),
+        (
+            "oidc-auth",
+            {**OIDC, "boundSubject": "", "boundClaims": {"ref": "main, *-*.?"}},
+            "every account of the issuer",
+        ),
+        ("oidc-auth", {**OIDC, "boundSubject": "", "boundClaims": {"iss": "https://a"}}, "every account of the issuer"),
+        ("oidc-auth", {**OIDC, "boundAudiences": "*"}, "a service that receives tokens of the issuer could log in"),
+        ("oidc-auth", {**OIDC, "boundAudiences": "evercert, https://**"}, "boundAudiences is required"),
+        ("jwt-auth", {**STATIC, "publicKeys": [_pem(PUBLIC_KEY)]}, "every account of the issuer could log in"),
+        (
+            "jwt-auth",
+            {**STATIC, "publicKeys": [_pem(PUBLIC_KEY)], "boundSubject": "acme", "boundAudiences": "**"},
+            "boundAudiences is required",
+        ),
+        ("azure-auth", AZURE, "every managed identity of the tenant could log in"),
+        ("azure-auth", {**AZURE, "allowedServicePrincipalIds": " , "}, "every managed identity of the tenant"),
         ("oidc-auth", {**OIDC, "boundIssuer": ""}, "Required"),
         ("oidc-auth", {**OIDC, "oidcDiscoveryUrl": "http://idp.example"}, "must begin with https"),
         ("oidc-auth", {**OIDC, "oidcDiscoveryUrl": "https://u:p@idp.example"}, "oidcDiscoveryUrl"),
@@ -265,6 +301,40 @@ def test_unsafe_settings_are_refused(machine: Machine, method: str, fields: dict
     assert response.status in {400, 422} and message in response.message, response.body
 
 
+@pytest.mark.parametrize("case", ["oidc", "jwt", "jwt static"])
+@pytest.mark.parametrize("left_out", [{}, {"boundAudiences": ""}], ids=["absent", "empty"])
+def test_default_audience_is_the_address_of_the_authority(
+    machine: Machine, case: str, left_out: dict[str, str]
+) -> None:
+    method, settings, token = METHODS[case]
+    fields = {name: value for name, value in settings(machine).items() if name != "boundAudiences"}
+    ((_, answer),) = machine.attach(method, **fields, **left_out).items()
+    address = machine.manager.setting.address
+    assert answer["boundAudiences"] == address
+    refused = machine.login(method, token(machine))  # a token for another service
+    assert (refused.status, "audience not allowed" in refused.message) == (401, True)
+    assert machine.login(method, machine.issuers.provider.token(aud=address)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("case", "changes"),
+    [
+        ("oidc", {"audiences": ()}), ("jwt", {"audiences": ()}), ("oidc", {"subject": "*:*"}),
+        ("azure", {"principals": ()}), ("gcp", {"accounts": ()}),
+    ],
+)  # fmt: skip
+def test_stored_login_of_strangers_is_refused(machine: Machine, case: str, changes: dict[str, Any]) -> None:
+    method, settings, token = METHODS[case]
+    machine.attach(method, **settings(machine))
+    configuration, field = machine.manager.setting.configuration, method.removesuffix("-auth")
+    stored = configuration.identity(machine.id)
+    assert stored is not None
+    login = getattr(stored, field).model_copy(update=changes)
+    configuration.put(stored.model_copy(update={field: login}))
+    response = machine.login(method, token(machine))
+    assert (response.status, "Cannot verify the token" in response.message) == (400, True)
+
+
 def test_login_waits_for_an_issuer_that_is_down(machine: Machine) -> None:
     machine.attach("oidc-auth", **OIDC)
     machine.issuers.down = True
@@ -275,6 +345,14 @@ def test_address_without_keys_is_the_fault_of_the_settings(machine: Machine) -> 
     machine.attach("oidc-auth", **{**OIDC, "oidcDiscoveryUrl": "https://elsewhere.example"})
     response = machine.login("oidc-auth", machine.issuers.provider.token())
     assert response.status == 400 and "Cannot verify the token" in response.message
+
+
+def test_document_without_keys_is_the_fault_of_the_settings(machine: Machine) -> None:
+    machine.attach("oidc-auth", **OIDC)
+    machine.issuers.changed[f"{PROVIDER}/keys"] = {"keys": []}
+    response = machine.login("oidc-auth", machine.issuers.provider.token())
+    assert (response.status, response.json["error"]) == (400, "BadRequest")
+    assert response.json["message"] == f"Cannot verify the token: {PROVIDER}/keys has no usable keys: check the address"
 
 
 def test_login_of_another_project_is_not_changed(machine: Machine) -> None:

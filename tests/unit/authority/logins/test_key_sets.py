@@ -10,7 +10,7 @@ import pytest
 from evercert.authority.logins import key_sets
 from evercert.authority.logins.bounds import matches_path
 from evercert.authority.logins.key_sets import KeySets, read_certificates, read_jwks, read_public_key
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured, Unavailable
 from tests.doubles.authority.token_issuers import PROVIDER, TokenIssuers, jwk_set
 from tests.doubles.fakes import HandClock
 from tests.doubles.infisical.ca import new_key
@@ -78,6 +78,18 @@ def test_outage_does_not_matter_for_an_hour(bench: Bench) -> None:
         bench.ids()
 
 
+def test_lost_document_does_not_matter_for_an_hour(bench: Bench) -> None:
+    url = f"{PROVIDER}/moved"
+    bench.issuers.changed[url] = jwk_set({"one": shared_key(3)})
+    assert bench.keys.at(url, "", "one")
+    del bench.issuers.changed[url]
+    bench.clock.advance(minutes=59)
+    assert bench.keys.at(url, "", "one")
+    bench.clock.advance(minutes=2)
+    with pytest.raises(Misconfigured):
+        bench.keys.at(url, "", "one")
+
+
 def test_clock_that_goes_back_fetches_again(bench: Bench) -> None:
     bench.ids()
     bench.clock.now -= timedelta(hours=2)
@@ -101,16 +113,16 @@ def test_certificates_are_part_of_the_cache(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"keys": None}, {"keys": []}, {"keys": [1, {"kty": "RSA"}]}])
-def test_set_without_keys_is_an_outage(bench: Bench, document: Any) -> None:
+def test_set_without_keys_is_a_fault_of_the_address(bench: Bench, document: Any) -> None:
     bench.issuers.changed[URL] = document
-    with pytest.raises(Unavailable, match="no usable keys"):
+    with pytest.raises(Misconfigured, match="no usable keys"):
         bench.ids()
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"jwks_uri": 1}])
-def test_provider_without_a_set_is_an_outage(bench: Bench, document: Any) -> None:
+def test_provider_without_a_set_is_a_fault_of_the_address(bench: Bench, document: Any) -> None:
     bench.issuers.changed[f"{PROVIDER}/.well-known/openid-configuration"] = document
-    with pytest.raises(Unavailable, match="no jwks_uri"):
+    with pytest.raises(Misconfigured, match="no jwks_uri"):
         bench.ids()
 
 

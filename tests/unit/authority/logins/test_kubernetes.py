@@ -10,7 +10,7 @@ from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.token_logins import KubernetesLogin
 from evercert.authority.logins.key_sets import KeySets
 from evercert.authority.logins.kubernetes import KubernetesAuth
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured
 from tests.doubles.authority.token_issuers import HOST, TokenIssuers
 from tests.doubles.fakes import HandClock
 
@@ -67,7 +67,9 @@ def test_refused_review_names_the_role(status: int) -> None:
         reviewed(status, None)
 
 
-@pytest.mark.parametrize(("status", "answer"), [(404, None), (200, None), (200, []), (200, {"status": 1})])
-def test_other_answers_are_an_outage(status: int, answer: Any) -> None:
-    with pytest.raises(Unavailable):
+@pytest.mark.parametrize(
+    ("status", "answer"), [(400, None), (404, None), (422, None), (200, None), (200, []), (200, {"status": 1})]
+)
+def test_other_answers_are_a_fault_of_the_address(status: int, answer: Any) -> None:
+    with pytest.raises(Misconfigured, match=f"answered {status} without a TokenReview: check the address"):
         reviewed(status, answer)

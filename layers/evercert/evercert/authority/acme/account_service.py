@@ -13,7 +13,7 @@ from evercert.acme.jwk import PublicKey, from_jwk, thumbprint, to_jwk
 from evercert.authority.acme.limits import RateLimits, Sender
 from evercert.authority.acme.ports import Accounts, EabCredentials
 from evercert.authority.acme.problems import Refused, malformed
-from evercert.authority.acme.records import Account
+from evercert.authority.acme.records import Account, scope_of
 from evercert.authority.acme.signed_requests import SignedRequest, public_key
 from evercert.authority.configuration.profiles import EabCredential
 from evercert.deadline import Clock
@@ -23,6 +23,8 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ADDRESS = re.compile(r"[^\s@,?&%<>\"()\[\]]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 # One answer for an unknown, expired, revoked or used credential and a wrong MAC: a client learns nothing from it.
 _NOT_BOUND = "the external account binding is not accepted: check key id and HMAC key, or ask the operator for new ones"
+
+_OF_DELETED_PROFILE = "the account belongs to a deleted profile of this name; register another account"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class AccountRules:
     new_account_url: str
     account_url: str
     key_change_url: str
+    generation: str = ""  # of the profile
+
+    @property
+    def scope(self) -> str:
+        """Return the scope of the profile's accounts."""
+        return scope_of(self.profile, self.generation)
 
     def url_of(self, account: Account) -> str:
         """Return the URL of an account, which is its `kid`."""
@@ -60,6 +68,8 @@ class AccountService:
         if account is None or account.profile != rules.profile:
             raise Refused("accountDoesNotExist", "no account has the URL in kid; register one", status=400)
         request.verify(from_jwk(account.jwk))
+        if account.generation != rules.generation:
+            raise Refused("accountDoesNotExist", _OF_DELETED_PROFILE, status=400)
         if account.status != "valid":
             raise Refused("unauthorized", f"the account is {account.status}", status=401)
         return account
@@ -69,7 +79,7 @@ class AccountService:
         key = _own_key(request)
         request.verify(key)
         members = request.members()
-        found = self.accounts.of_key(rules.profile, thumbprint(to_jwk(key)))
+        found = self.accounts.of_key(rules.scope, thumbprint(to_jwk(key)))
         if found is not None:
             return _usable(found), False
         if members.get("onlyReturnExisting") is True:
@@ -88,6 +98,7 @@ class AccountService:
             credential=credential and credential.id,
             binding=_binding(members) if credential is not None else None,
             created_at=self.clock(),
+            generation=rules.generation,
         )
         stored = self.accounts.create(account, credential.id if credential is not None and credential.once else None)
         if stored is None:
@@ -125,7 +136,7 @@ class AccountService:
             raise malformed("the new key is the key of the account")
         changed = account.model_copy(update={"jwk": jwk, "thumbprint": thumbprint(jwk), "version": account.version + 1})
         if not self.accounts.change_key(account, changed):
-            holder = self.accounts.of_key(rules.profile, changed.thumbprint)
+            holder = self.accounts.of_key(rules.scope, changed.thumbprint)
             if holder is None:
                 raise Refused("serverInternal", "the account was changed meanwhile; try again", status=503)
             headers = {"Location": rules.url_of(holder)}
@@ -167,7 +178,7 @@ class AccountService:
         except ValueError as error:
             raise malformed(f"externalAccountBinding: {error}") from None
         now = self.clock()
-        usable = found is not None and found.profile == rules.profile and not found.revoked
+        usable = found is not None and found.is_of(rules.profile, rules.generation) and not found.revoked
         if found is None or not usable or (found.expires_at is not None and found.expires_at <= now):
             raise Refused("unauthorized", _NOT_BOUND)
         try:

@@ -32,8 +32,9 @@ _LENGTH = 2 * _UUID + _TIME + _RANDOM
 class HostCredentials:
     """Credentials of identities, and those of operators.
 
-    The key id contains identity, profile and end. The MAC key is derived from the key id and a secret of the server,
-    so nothing is stored before an account is bound, and a key id without its MAC key is useless.
+    The key id contains identity, profile and end. The MAC key is derived from the key id, the generation of the profile
+    and a secret of the server: nothing is stored before an account is bound, a key id without its MAC key is useless,
+    and a later profile of the same name has other MAC keys.
     """
 
     configured: EabCredentials
@@ -62,7 +63,8 @@ class HostCredentials:
         """Return the MAC key."""
         if _parse(credential.id) is None:
             return self.configured.mac_key(credential)
-        return without_leading_hyphen(hmac.new(self.secret(), f"eab {credential.id}".encode(), hashlib.sha256).digest())
+        subject = f"eab {credential.id} {credential.generation}".rstrip()
+        return without_leading_hyphen(hmac.new(self.secret(), subject.encode(), hashlib.sha256).digest())
 
 
 def find_credential(configuration: Configuration, credential_id: str) -> EabCredential | None:
@@ -81,6 +83,7 @@ def find_credential(configuration: Configuration, credential_id: str) -> EabCred
         "created-at": until - LIFETIME,
         "expires-at": until,
         "once": True,
+        "generation": profile.generation,
         "revoked": not identity.may("request", profile.key) or profile.acme_enrollment is None,
     }
     return EabCredential.model_validate(values)

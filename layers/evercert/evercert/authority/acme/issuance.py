@@ -15,7 +15,7 @@ from evercert.acme.renewal_info import certificate_id
 from evercert.authority.acme.order_request import read_csr, requested_fields, thumbprint_of, with_allowed_subject
 from evercert.authority.acme.ports import Accounts, Orders
 from evercert.authority.acme.problems import Refused
-from evercert.authority.acme.records import Account, Order, is_proven
+from evercert.authority.acme.records import Account, Order, is_proven, scope_of
 from evercert.authority.acme.replacements import is_renewal_id
 from evercert.authority.api_errors import Refusal
 from evercert.authority.configuration.profiles import Profile, id_of
@@ -162,7 +162,7 @@ class OrderIssuance:
     def _require_no_account_key(self, profile: Profile, csr: ParsedCsr) -> None:
         """Raise Refused if the key of the CSR is that of any account (§11.1)."""
         found = thumbprint_of(csr)
-        if found is not None and self.accounts.of_key(profile.id, found) is not None:
+        if found is not None and self.accounts.of_key(scope_of(profile.id, profile.generation), found) is not None:
             raise Refused(
                 "badCSR", "the key of the CSR is the key of an account; generate another key for the certificate"
             )

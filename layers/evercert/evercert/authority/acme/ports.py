@@ -21,8 +21,8 @@ class Accounts(Protocol):
     def of_id(self, account_id: str) -> Account | None:
         """Return the account, as last written."""
 
-    def of_key(self, profile_id: str, thumbprint: str) -> Account | None:
-        """Return the account with this key, as last written."""
+    def of_key(self, scope: str, thumbprint: str) -> Account | None:
+        """Return the account with this key in the scope of its profile, as last written."""
 
     def replace(self, changed: Account) -> bool:
         """Store a change of anything but the key; return False if the stored version is not the one before."""

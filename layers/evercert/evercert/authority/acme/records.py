@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from evercert.authority.acme.ordered_names import WILDCARD, base_of
-from evercert.authority.configuration.profiles import ChallengeType
+from evercert.authority.configuration.profiles import ChallengeType, without_absent_generation
 from evercert.pki.identifiers import Identifier, Kind
 from evercert.schema import Instant
 
@@ -24,7 +24,10 @@ class Stored(BaseModel):
 
 
 class Account(Stored):
-    """An account of one profile (§7.1.2); `jwk` has the required members of its key only."""
+    """An account of one profile (§7.1.2); `jwk` has the required members of its key only.
+
+    `generation` is that of its profile: a later profile of the same name has other accounts.
+    """
 
     id: str
     profile: str  # id
@@ -35,7 +38,23 @@ class Account(Stored):
     credential: str | None = None  # id of its EabCredential
     binding: dict[str, str] | None = None  # the verified binding, as the client sent it
     created_at: Instant
+    generation: str = ""
     version: int = Field(1, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_generation(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the generation of profiles of earlier releases, which refuse unknown keys."""
+        return without_absent_generation(serialize(self))
+
+    @property
+    def scope(self) -> str:
+        """Return the scope in which no other account has its key."""
+        return scope_of(self.profile, self.generation)
+
+
+def scope_of(profile_id: str, generation: str) -> str:
+    """Return the scope of a profile's accounts; a later profile of the same name has another one."""
+    return f"{profile_id}#{generation}" if generation else profile_id
 
 
 class Challenge(Stored):

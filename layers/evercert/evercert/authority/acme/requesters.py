@@ -32,6 +32,8 @@ class AccountRequesters:
             return "The profile serves no ACME clients any more"
         if account is None or account.status != "valid":
             return "The ACME account of the request was deactivated"
+        if account.generation != profile.generation:
+            return "The profile of the ACME account was deleted, and another one has its name"
         if account.credential is None:
             return "The profile requires credentials by now" if options.eab == "required" else None
         credential = self.credential(account.credential)

@@ -67,6 +67,7 @@ class Directory:
             new_account_url=self.urls.of("new-account"),
             account_url=self.urls.account(""),
             key_change_url=self.urls.of("key-change"),
+            generation=self.profile.generation,
         )
 
 

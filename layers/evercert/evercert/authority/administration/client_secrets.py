@@ -39,6 +39,7 @@ class ClientSecrets:
             "created-at": now,
             "expires-at": now + timedelta(seconds=body.ttl) if body.ttl else None,
             "uses": body.num_uses_limit,
+            "description": body.description,
         }
         made = ClientSecret.model_validate(values)
 
@@ -92,7 +93,7 @@ def _secret_body(secret: ClientSecret, login: UniversalLogin, *, revoked: bool =
     return {
         "id": secret.id,
         "clientId": login.client_id,
-        "description": "",
+        "description": secret.description,
         "clientSecretNumUsesLimit": secret.uses,
         "clientSecretTTL": 0 if expires is None else int((expires - secret.created_at).total_seconds()),
         "isClientSecretRevoked": revoked,

@@ -17,7 +17,7 @@ from evercert.authority.administration.token_login_answers import login_answer
 from evercert.authority.administration.token_login_bodies import TOKEN_BODIES
 from evercert.authority.administration.token_logins import changed_login
 from evercert.authority.api_errors import bad_request, invalid, not_found
-from evercert.authority.configuration.identity import TOKEN_LOGINS, AWSLogin, Identity, UniversalLogin
+from evercert.authority.configuration.identity import TOKEN_LOGINS, AWSLogin, Identity, TokenSettings, UniversalLogin
 from evercert.authority.configuration.principals import account_of, principal_problem
 from evercert.authority.configuration.token_logins import TokenLogin, TokenMethod
 from evercert.authority.contracts.management import ManagedConfiguration
@@ -38,6 +38,7 @@ class IdentityLogins:
     """Manage the logins of identities whose projects the caller manages."""
 
     changes: Changes
+    address: str  # of the authority
 
     def attach(self, identity: Identity, method: Method, name: str, data: object) -> dict[str, Any]:
         """Add a login; raise Refusal (400) if the identity has one of this kind."""
@@ -59,7 +60,8 @@ class IdentityLogins:
         def plan(configuration: ManagedConfiguration) -> Plan:
             before = managed_identity(configuration, identity, name, "delete")
             _require_login(before, method)
-            after = before.model_copy(update={_FIELDS[method]: None})
+            others = {name: one for name, one in before.login_tokens.items() if name != method}
+            after = before.model_copy(update={_FIELDS[method]: None, "login_tokens": others})
             return Plan(before, after, _login_body(before, method))
 
         return self.changes.run(identity, plan)
@@ -75,8 +77,8 @@ class IdentityLogins:
                 raise bad_request(f"Failed to add {method} to already configured identity")
             if not new:
                 _require_login(before, method)
-            changed = _changed_login(before, method, body, client_id)
-            after = _with_tokens(before, body).model_copy(update={_FIELDS[method]: changed})
+            changed = _changed_login(before, method, body, client_id, self.address)
+            after = _with_tokens(before, method, body).model_copy(update={_FIELDS[method]: changed})
             return Plan(before, after, _login_body(after, method))
 
         return self.changes.run(identity, plan)
@@ -98,13 +100,13 @@ def _login(identity: Identity, method: Method) -> UniversalLogin | AWSLogin | To
 
 
 def _changed_login(
-    identity: Identity, method: Method, body: TokenBody, client_id: str
+    identity: Identity, method: Method, body: TokenBody, client_id: str, address: str
 ) -> UniversalLogin | AWSLogin | TokenLogin:
     if isinstance(body, UniversalAuthBody):
         return _changed_universal(identity, body, client_id)
     if isinstance(body, AwsAuthBody):
         return _aws_login(identity, body)
-    return changed_login(cast("TokenLogin | None", _login(identity, method)), body)
+    return changed_login(cast("TokenLogin | None", _login(identity, method)), body, address)
 
 
 def _require_login(identity: Identity, method: Method) -> None:
@@ -127,17 +129,21 @@ def _require_any_address(body: TokenBody) -> None:
                 raise bad_request(f"{to_camel(name)}: IP restrictions are not supported; use 0.0.0.0/0 and ::/0")
 
 
-def _with_tokens(identity: Identity, body: TokenBody) -> Identity:
-    ttl = identity.token_ttl if body.access_token_ttl is None else timedelta(seconds=body.access_token_ttl)
-    longest = identity.token_max_ttl
-    if body.access_token_max_ttl is not None:
-        longest = timedelta(seconds=body.access_token_max_ttl)
-    elif body.access_token_ttl is not None:
+def _with_tokens(identity: Identity, method: Method, body: TokenBody) -> Identity:
+    """Return the identity with settings of the login's tokens; raise Refusal (400). Other logins keep theirs."""
+    given = (body.access_token_ttl, body.access_token_max_ttl, body.access_token_num_uses_limit)
+    if given == (None, None, None):
+        return identity
+    before = identity.token_settings(method)
+    ttl, longest, uses = (
+        old if new is None else new for old, new in zip((before.ttl, before.max_ttl, before.uses), given, strict=True)
+    )
+    if body.access_token_max_ttl is None and longest:
         longest = max(longest, ttl)
-    if ttl > longest:
+    if longest and ttl > longest:
         raise bad_request("Access token TTL cannot be greater than max TTL")
-    uses = identity.token_uses if body.access_token_num_uses_limit is None else body.access_token_num_uses_limit
-    return identity.model_copy(update={"token_ttl": ttl, "token_max_ttl": longest, "token_uses": uses})
+    settings = TokenSettings.model_validate({"ttl": ttl, "max-ttl": longest, "uses": uses})
+    return identity.model_copy(update={"login_tokens": {**identity.login_tokens, method: settings}})
 
 
 def _changed_universal(identity: Identity, body: UniversalAuthBody, client_id: str) -> UniversalLogin:
@@ -176,12 +182,13 @@ def _aws_login(identity: Identity, body: AwsAuthBody) -> AWSLogin:
 
 
 def _login_body(identity: Identity, method: Method) -> dict[str, Any]:
+    settings = identity.token_settings(method)
     tokens = {
         "id": identity.id,
         "identityId": identity.id,
-        "accessTokenTTL": int(identity.token_ttl.total_seconds()),
-        "accessTokenMaxTTL": int(identity.token_max_ttl.total_seconds()),
-        "accessTokenNumUsesLimit": identity.token_uses,
+        "accessTokenTTL": settings.ttl,
+        "accessTokenMaxTTL": settings.max_ttl,
+        "accessTokenNumUsesLimit": settings.uses,
         "accessTokenTrustedIps": _everywhere(),
     }
     if method == "universal-auth":

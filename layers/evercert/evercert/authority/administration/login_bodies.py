@@ -8,7 +8,7 @@ from pydantic import Field
 
 from evercert.authority.requests.attribute_fields import Body
 
-_Seconds = Annotated[int, Field(ge=1, le=315_360_000)]
+_Seconds = Annotated[int, Field(ge=0, le=315_360_000)]  # 0: as long as possible
 _Texts = Annotated[str, Field(max_length=4096)]
 
 

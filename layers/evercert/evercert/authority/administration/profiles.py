@@ -18,6 +18,7 @@ from evercert.authority.configuration.profiles import (
     Application,
     Profile,
     id_of,
+    new_generation,
 )
 from evercert.authority.contracts.management import ManagedConfiguration
 from evercert.authority.infisical_api.profile_bodies import profile_body
@@ -50,7 +51,7 @@ class Profiles:
                 raise forbidden("Certificate profile with this name already exists in project")
             require_room("profiles", sum(one.project == project for one in configuration.profiles()))
             policy = self._policy(configuration, project, str(body.policy_id))
-            empty = {"id": profile_id, "project": project, "slug": body.slug}
+            empty = {"id": profile_id, "project": project, "slug": body.slug, "generation": new_generation()}
             blank = Profile.model_validate({**empty, "policy-name": policy.name, "policy": policy.policy})
             made = with_settings(blank, body, _ca_names(configuration, body))
             require_valid_defaults(made, made.policy)

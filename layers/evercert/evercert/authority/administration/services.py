@@ -40,5 +40,5 @@ class AdministrationServices:
         self.profiles = Profiles(changes, ports.stack, ports.address)
         self.applications = Applications(changes, ports.stack, ports.address)
         self.identities = Identities(changes, ports.stack)
-        self.logins = IdentityLogins(changes)
+        self.logins = IdentityLogins(changes, ports.address)
         self.client_secrets = ClientSecrets(changes)

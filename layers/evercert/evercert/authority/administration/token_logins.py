@@ -26,25 +26,28 @@ from evercert.authority.configuration.token_logins import (
     KubernetesLogin,
     OidcLogin,
     TokenLogin,
+    login_problem,
 )
 from evercert.authority.logins.key_sets import read_public_key
 from evercert.errors import Misconfigured
 from evercert.origins import Origin, path_of
 
 _TENANT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_OF_EVERY_TOKEN = {"iss", "aud", "exp", "nbf", "iat"}
-T = TypeVar("T")
+T = TypeVar("T", bound=TokenLogin)
 
 
-def changed_login(login: TokenLogin | None, body: TokenBody) -> TokenLogin:
-    """Return the login with the given settings; raise Refusal (400, 422)."""
+def changed_login(login: TokenLogin | None, body: TokenBody, address: str) -> TokenLogin:
+    """Return the login with the given settings; raise Refusal (400, 422).
+
+    `address` is that of the authority: the audience of tokens for a login without `boundAudiences`.
+    """
     match body:
         case KubernetesAuthBody():
             return _kubernetes(cast("KubernetesLogin | None", login), body)
         case OidcAuthBody():
-            return _oidc(cast("OidcLogin | None", login), body)
+            return _oidc(cast("OidcLogin | None", login), body, address)
         case JwtAuthBody():
-            return _jwt(cast("JwtLogin | None", login), body)
+            return _jwt(cast("JwtLogin | None", login), body, address)
         case AzureAuthBody():
             return _azure(cast("AzureLogin | None", login), body)
         case GcpAuthBody():
@@ -78,22 +81,22 @@ def _kubernetes(login: KubernetesLogin | None, body: KubernetesAuthBody) -> Kube
     return changed
 
 
-def _oidc(login: OidcLogin | None, body: OidcAuthBody) -> OidcLogin:
+def _oidc(login: OidcLogin | None, body: OidcAuthBody, address: str) -> OidcLogin:
     url = _url("oidcDiscoveryUrl", _given(body.oidc_discovery_url, login, "discovery_url"))
     if body.claim_metadata_mapping:
         raise bad_request("claimMetadataMapping is not supported: leave it out")
     certificates = _pem("caCert", _given(body.ca_cert, login, "certificates") or "")
-    found = {"discovery-url": url, "certificates": certificates, **_bounds(login, body)}
+    found = {"discovery-url": url, "certificates": certificates, **_bounds(login, body, address)}
     if not found["issuer"]:
         raise invalid([(("boundIssuer",), "Required")])
-    return _require_bound(OidcLogin.model_validate(found))
+    return _limited(OidcLogin.model_validate(found))
 
 
-def _jwt(login: JwtLogin | None, body: JwtAuthBody) -> JwtLogin:
+def _jwt(login: JwtLogin | None, body: JwtAuthBody, address: str) -> JwtLogin:
     kind = body.configuration_type or (None if login is None else "jwks" if login.jwks_url else "static")
     if kind is None:
         raise invalid([(("configurationType",), "Required: jwks or static")])
-    found: dict[str, Any] = _bounds(login, body)
+    found: dict[str, Any] = _bounds(login, body, address)
     if (body.public_keys and kind == "jwks") or (body.jwks_url and kind == "static"):
         raise bad_request(
             f"{'publicKeys' if kind == 'jwks' else 'jwksUrl'} does not fit configurationType {kind}: leave it out"
@@ -108,7 +111,7 @@ def _jwt(login: JwtLogin | None, body: JwtAuthBody) -> JwtLogin:
         for number, key in enumerate(keys):
             _checked(lambda key=key: read_public_key(key), f"publicKeys[{number}]")  # type: ignore[misc]
         found["public-keys"] = keys
-    return _require_bound(JwtLogin.model_validate(found))
+    return _limited(JwtLogin.model_validate(found))
 
 
 def _azure(login: AzureLogin | None, body: AzureAuthBody) -> AzureLogin:
@@ -120,7 +123,7 @@ def _azure(login: AzureLogin | None, body: AzureAuthBody) -> AzureLogin:
     if not _TENANT.fullmatch(tenant):
         raise invalid([(("tenantId",), "must be the UUID of the tenant: tokens do not contain its domain")])
     principals = _list(body.allowed_service_principal_ids, login, "principals")
-    return AzureLogin.model_validate({"tenant": tenant, "resource": resource, "principals": principals})
+    return _limited(AzureLogin.model_validate({"tenant": tenant, "resource": resource, "principals": principals}))
 
 
 def _gcp(login: GcpLogin | None, body: GcpAuthBody) -> GcpLogin:
@@ -136,14 +139,10 @@ def _gcp(login: GcpLogin | None, body: GcpAuthBody) -> GcpLogin:
         raise bad_request("allowedServiceAccounts is required for the type iam: name the service accounts")
     if changed.kind == "iam" and (changed.projects or changed.zones):
         raise bad_request("allowedProjects and allowedZones limit the type gce only: leave them empty")
-    if not changed.accounts and not changed.projects:
-        raise bad_request(
-            "allowedServiceAccounts or allowedProjects is required: without both, every Google account could log in"
-        )
-    return changed
+    return _limited(changed)
 
 
-def _bounds(login: Bounds | None, body: OidcAuthBody | JwtAuthBody) -> dict[str, Any]:
+def _bounds(login: Bounds | None, body: OidcAuthBody | JwtAuthBody, address: str) -> dict[str, Any]:
     claims = login.claims if login else {}
     if body.bound_claims is not None:
         claims = {name: _split(values) for name, values in body.bound_claims.items()}
@@ -152,19 +151,15 @@ def _bounds(login: Bounds | None, body: OidcAuthBody | JwtAuthBody) -> dict[str,
     return {
         "issuer": _given(body.bound_issuer, login, "issuer") or "",
         "subject": _given(body.bound_subject, login, "subject") or "",
-        "audiences": _list(body.bound_audiences, login, "audiences"),
+        "audiences": _list(body.bound_audiences, login, "audiences") or (address,),
         "claims": claims,
     }
 
 
-def _require_bound(login: T) -> T:
-    """Raise Refusal (400) for a login that every account of the issuer could use."""
-    claims = [] if not isinstance(login, Bounds) else [name for name in login.claims if name not in _OF_EVERY_TOKEN]
-    if isinstance(login, Bounds) and not login.subject.strip("*/") and not claims:
-        raise bad_request(
-            "boundSubject or boundClaims is required: without both, every account of the issuer could log in, and"
-            " choose the audience"
-        )
+def _limited(login: T) -> T:
+    """Return the login; raise Refusal (400) if strangers could log in."""
+    if problem := login_problem(login):
+        raise bad_request(problem)
     return login
 
 

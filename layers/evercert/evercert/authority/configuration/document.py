@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from evercert.authority.configuration.document_entries import Form, kebab_keys_of, problems_of
+from evercert.authority.configuration.document_entries import (
+    ApplicationEntry,
+    Form,
+    ProfileEntry,
+    kebab_keys_of,
+    problems_of,
+)
 from evercert.authority.configuration.document_rules import (
     Known,
     check_applications,
@@ -24,6 +31,10 @@ from evercert.schema import nearest
 __all__ = ["VERSION", "AuthorityDocument", "Known", "read"]
 
 VERSION = AUTHORITY_VERSION
+# Keys that the API sets, too. If an entry leaves one out, `model_fields_set` of its profile or application does not
+# have it, and the stored value remains.
+API_KEYS = ("api", "enrollment")
+APPLICATION_API_KEYS = ("description", "enrollment")
 _NOTHING = Known()
 
 
@@ -77,17 +88,27 @@ def _policies(raw: object) -> tuple[list[Problem], dict[str, Policy]]:
     return found, policies
 
 
+def _absent(entry: ProfileEntry | ApplicationEntry, keys: Iterable[str]) -> list[str]:
+    return [key for key in keys if key not in entry.model_fields_set]
+
+
 def _resolved(form: Form, policies: dict[str, Policy], stack: str, known: Known) -> AuthorityDocument:
     profiles = []
     for entry in form.profiles:
         policy = find_policy(policies, entry, known)
         if policy is not None:  # None was reported above
-            fields = entry.model_dump(exclude={"policy", "defaults"})
+            fields = entry.model_dump(exclude={"policy", "defaults", *_absent(entry, API_KEYS)})
             fields |= {"policy": policy, "policy_name": entry.policy, "defaults": merge_defaults(form, entry, policy)}
             fields["id"] = id_of(stack, "profile", f"{entry.project}/{entry.slug}")
             profiles.append(Profile.model_validate({kebab(key): value for key, value in fields.items()}))
     applications = tuple(
-        Application(id=id_of(stack, "application", entry.name), **entry.model_dump()) for entry in form.applications
+        Application.model_validate(
+            {
+                "id": id_of(stack, "application", entry.name),
+                **entry.model_dump(exclude=set(_absent(entry, APPLICATION_API_KEYS)), by_alias=True),
+            }
+        )
+        for entry in form.applications
     )
     projects = sorted({one.project for one in form.profiles} | {one.project for one in form.applications})
     return AuthorityDocument(policies, tuple(projects), tuple(profiles), applications)

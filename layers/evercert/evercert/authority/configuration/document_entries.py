@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
 from evercert.authority.configuration.approval_options import ApprovalOptions
-from evercert.authority.configuration.profiles import AcmeOptions
+from evercert.authority.configuration.profiles import AcmeOptions, ApiOptions, EnrollmentSettings, EnrollmentType
 from evercert.authority.policy.policy import (
     Algorithms,
     BasicConstraintsRule,
@@ -33,7 +33,10 @@ Description = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class ProfileEntry(Part):
-    """A profile entry; `policy` names a policy of the document, or a preset."""
+    """A profile entry; `policy` names a policy of the document, or a preset.
+
+    Without the key `api` or `enrollment`, the profile keeps what the API has set.
+    """
 
     slug: Slug
     project: Slug
@@ -45,14 +48,21 @@ class ProfileEntry(Part):
     defaults: Annotated[dict[str, Any], AfterValidator(kebab_keys)] = {}
     acme: AcmeOptions | None = None
     approval: ApprovalOptions | None = None
+    api: ApiOptions | None = None
+    enrollment: EnrollmentType | None = None
 
 
 class ApplicationEntry(Part):
-    """An application entry, with slugs of profiles in one project."""
+    """An application entry, with slugs of profiles in one project.
+
+    Without the key `description` or `enrollment`, the application keeps what the API has set.
+    """
 
     name: Name
     project: Slug
     profiles: tuple[Slug, ...]
+    description: Description = ""
+    enrollment: dict[Slug, EnrollmentSettings] = {}
 
 
 class Form(Part):
@@ -68,6 +78,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "profiles": ProfileEntry,
     "applications": ApplicationEntry,
     "acme": AcmeOptions,
+    "api": ApiOptions,
     "approval": ApprovalOptions,
     "subject": SubjectRule,
     "sans": NameRule,

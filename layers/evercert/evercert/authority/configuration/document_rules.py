@@ -80,6 +80,7 @@ def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
         yield from (
             _check_external(profile, place) if profile.issuer_type == "external" else _check_cas(profile, place, known)
         )
+        yield from _check_enrollment(profile, place)
         policy = find_policy(policies, profile, known)
         if policy is None:
             if profile.policy not in form.policies:  # an invalid policy was reported already
@@ -88,6 +89,18 @@ def check_profiles(form: Form, policies: dict[str, Policy], known: Known) -> Ite
                 yield Problem((*place, "policy"), f"unknown policy {profile.policy!r}{nearest(profile.policy, choice)}")
             continue
         yield from check_defaults(merge_defaults(form, profile, policy), policy, (*place, "defaults"))
+
+
+def _check_enrollment(profile: ProfileEntry, place: Path) -> Iterator[Problem]:
+    """Yield settings for clients that the profile does not serve."""
+    if profile.enrollment == "acme" and profile.acme is None:
+        yield Problem((*place, "enrollment"), "acme needs the key acme: add acme: {} or remove the key")
+    if profile.enrollment == "acme" and profile.api is not None:
+        yield Problem((*place, "api"), "unexpected api: the profile serves ACME clients only; remove it or enrollment")
+    if profile.enrollment == "api" and profile.acme is not None:
+        yield Problem((*place, "acme"), "unexpected acme: the profile serves the API only; remove it or enrollment")
+    if profile.issuer_type == "self-signed" and profile.api is not None and profile.api.auto_renew:
+        yield Problem((*place, "api", "auto-renew"), "self-signed profiles do not support automatic renewal: set false")
 
 
 def _check_external(profile: ProfileEntry, place: Path) -> Iterator[Problem]:
@@ -163,3 +176,6 @@ def check_applications(form: Form, known: Known) -> Iterator[Problem]:
                 hint = nearest(slug, choice) if choice else ""
                 message = f"unknown profile {slug!r} in project {application.project}{hint}"
                 yield Problem((*place, "profiles", index), message)
+        for slug in application.enrollment:
+            if slug not in application.profiles:
+                yield Problem((*place, "enrollment", slug), f"profile {slug!r} is not among the application's profiles")

@@ -59,6 +59,31 @@ class ClientSecret(Model):
     created_at: Instant
     expires_at: Instant | None = None
     uses: int = Field(0, ge=0)
+    description: str = Field("", max_length=255)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_description(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an empty description out: releases that do not know it refuse unknown keys."""
+        found: dict[str, Any] = serialize(self)
+        return {key: value for key, value in found.items() if key != "description" or value}
+
+
+class TokenSettings(Model):
+    """Access tokens of one login, as the API sets them; 0 seconds mean the longest that is allowed, 0 uses no limit."""
+
+    ttl: int = Field(ge=0)  # seconds
+    max_ttl: int = Field(ge=0)  # seconds
+    uses: int = Field(0, ge=0)
+
+    @property
+    def longest(self) -> timedelta:
+        """Return the longest lifetime, renewals included."""
+        return timedelta(seconds=self.max_ttl) if self.max_ttl else LONGEST_LIFETIME
+
+    @property
+    def lifetime(self) -> timedelta:
+        """Return the lifetime without renewals."""
+        return min(timedelta(seconds=self.ttl), self.longest) if self.ttl else self.longest
 
 
 class UniversalLogin(Model):
@@ -78,7 +103,8 @@ TOKEN_LOGINS: dict[str, str] = {  # and the field of the identity
     "azure-auth": "azure",
     "gcp-auth": "gcp",
 }
-_LATER = {"project", *TOKEN_LOGINS.values()}
+_LATER = {"project", "login_tokens", "login-tokens", *TOKEN_LOGINS.values()}
+LONGEST_LIFETIME = timedelta(seconds=315_360_000)  # of an access token; the limit of the Infisical API
 
 
 class Identity(Model):
@@ -101,12 +127,20 @@ class Identity(Model):
     token_ttl: Duration = timedelta(hours=1)
     token_max_ttl: Duration = timedelta(days=1)
     token_uses: int = Field(0, ge=0)  # 0: unlimited
+    login_tokens: dict[str, TokenSettings] = {}  # of logins with settings of their own, by method
 
     @model_serializer(mode="wrap")
     def _without_absent_fields(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave later fields out that are empty: releases that do not know them refuse unknown keys."""
         found: dict[str, Any] = serialize(self)
         return {key: value for key, value in found.items() if key not in _LATER or value}
+
+    def token_settings(self, method: str) -> TokenSettings:
+        """Return the settings of tokens that a login with this method gets."""
+        ttl, longest = int(self.token_ttl.total_seconds()), int(self.token_max_ttl.total_seconds())
+        return self.login_tokens.get(method) or TokenSettings.model_validate(
+            {"ttl": ttl, "max-ttl": longest, "uses": self.token_uses}
+        )
 
     def token_login(self, method: TokenMethod) -> TokenLogin | None:
         """Return the login with tokens of this method, or None."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -19,6 +19,11 @@ EnrollmentType = Literal["api", "acme"]
 def id_of(stack: str, kind: Kind, name: str) -> str:
     """Derive a stable id from the name of a project, a policy or profile (`project/name`), or an application."""
     return str(uuid5(NAMESPACE_URL, f"evercert:{stack}:{kind}:{name}"))
+
+
+def new_generation() -> str:
+    """Return the generation of a new profile: a deleted profile of its name, which has the same id, had another one."""
+    return str(uuid4())
 
 
 ChallengeType = Literal["http-01", "dns-01"]
@@ -74,7 +79,7 @@ class EabCredential(Model):
     """A credential for external account binding (RFC 8555 §7.3.4) that an operator created for one profile.
 
     `names` are patterns of the names that its accounts may order; empty: all that the profile allows. With `once`, it
-    binds one account. `sealed` is the MAC key, encrypted for this credential.
+    binds one account. `sealed` is the MAC key, encrypted for this credential. `generation` is that of the profile.
     """
 
     id: str
@@ -86,6 +91,21 @@ class EabCredential(Model):
     revoked: bool = False
     names: tuple[str, ...] = ()
     description: str = ""
+    generation: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_absent_generation(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the generation of profiles of earlier releases, which refuse unknown keys."""
+        return without_absent_generation(serialize(self))
+
+    def is_of(self, profile_id: str, generation: str) -> bool:
+        """Return whether the credential is of this profile, and not of a deleted one with its name."""
+        return (self.profile, self.generation) == (profile_id, generation)
+
+
+def without_absent_generation(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the stored values, without an empty generation."""
+    return {key: value for key, value in values.items() if key != "generation" or value}
 
 
 _OMITTED_IF_NONE = ("acme", "api", "enrollment", "approval", "issuer")
@@ -97,6 +117,8 @@ class Profile(Model):
     `defaults` have the keys of the Infisical API: `ttlDays`, `commonName`, `keyAlgorithm`, … `acme` is None if the
     profile serves no ACME clients. `enrollment` limits the profile to one type of clients; None serves all.
     `approval` is None if requests need no approval. `issuer` is the name of the evercert issuer of the type `external`.
+    `generation` differs between profiles that had the same name, one after the other; it is empty in those of earlier
+    releases.
     """
 
     id: str
@@ -113,11 +135,12 @@ class Profile(Model):
     enrollment: EnrollmentType | None = None
     approval: ApprovalOptions | None = None
     issuer: str | None = None
+    generation: str = ""
 
     @model_serializer(mode="wrap")
     def _without_absent_options(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out later options that are None: releases that do not know them refuse unknown keys."""
-        found: dict[str, Any] = serialize(self)
+        found = without_absent_generation(serialize(self))
         return {key: value for key, value in found.items() if key not in _OMITTED_IF_NONE or value is not None}
 
     @property

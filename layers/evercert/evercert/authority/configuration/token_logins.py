@@ -74,3 +74,48 @@ class GcpLogin(Model):
 
 
 TokenLogin = KubernetesLogin | OidcLogin | JwtLogin | AzureLogin | GcpLogin
+_OF_EVERY_TOKEN = {"iss", "aud", "exp", "nbf", "iat", "jti"}
+
+
+def login_problem(login: TokenLogin) -> str | None:
+    """Return why strangers could log in, with the names of the API, or None.
+
+    Kubernetes logins are limited to one cluster. Its administrators decide who has service accounts there.
+    """
+    match login:
+        case Bounds():
+            return _bounds_problem(login)
+        case AzureLogin(principals=()):
+            return (
+                "allowedServicePrincipalIds is required: without it, every managed identity of the tenant could log in"
+            )
+        case GcpLogin(accounts=(), projects=()):
+            return (
+                "allowedServiceAccounts or allowedProjects is required: without both, every Google account could log in"
+            )
+    return None
+
+
+def _bounds_problem(login: Bounds) -> str | None:
+    claims = [
+        name
+        for name, patterns in login.claims.items()
+        if name not in _OF_EVERY_TOKEN and patterns and all(map(_is_limit, patterns))
+    ]
+    if not _is_limit(login.subject) and not claims:
+        return (
+            "boundSubject or boundClaims is required, with more than wildcards: otherwise every account of the issuer"
+            " could log in, and choose the audience"
+        )
+    if not login.audiences or not all(map(_is_limit, login.audiences)):
+        return (
+            "boundAudiences is required, with more than wildcards: otherwise a service that receives tokens of the"
+            " issuer could log in with them"
+        )
+    return None
+
+
+def _is_limit(pattern: str) -> bool:
+    """Return whether a pattern limits more than the kind of a value, such as `https:` or the `repo:` of GitHub."""
+    kind, _, rest = pattern.partition(":")
+    return any(character.isalnum() for character in rest or kind)

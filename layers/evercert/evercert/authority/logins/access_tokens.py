@@ -33,11 +33,10 @@ class AccessTokens:
         self._configuration = configuration
         self._clock = clock
 
-    def issue(self, identity: Identity) -> dict[str, Any]:
-        """Return the response of a login; only this response contains the token."""
-        text = PREFIX + secrets.token_urlsafe(_BYTES)
-        now, longest = self._clock(), identity.token_max_ttl
-        ttl = min(identity.token_ttl, longest) if longest else identity.token_ttl
+    def issue(self, identity: Identity, method: str = "") -> dict[str, Any]:
+        """Return the response of a login with this method; only this response contains the token."""
+        text, now = PREFIX + secrets.token_urlsafe(_BYTES), self._clock()
+        ttl, longest, uses = _limits(identity, method)
         token = Token(
             digest=_digest(text),
             identity=identity.id,
@@ -45,7 +44,7 @@ class AccessTokens:
             expires_at=now + ttl if ttl else None,
             latest_at=now + longest if longest else None,
             ttl_seconds=_seconds(ttl),
-            uses=identity.token_uses or None,
+            uses=uses or None,
         )
         self._tokens.keep(token)
         return _answer(text, token, token.ttl_seconds)
@@ -107,6 +106,15 @@ class AccessTokens:
     def _end(self, token: Token, refusal: Refusal) -> Refusal:
         self._tokens.forget(token.digest)
         return refusal
+
+
+def _limits(identity: Identity, method: str) -> tuple[timedelta, timedelta, int]:
+    """Return lifetime, longest lifetime and uses; 0 is unlimited, which only operators can set, for all logins."""
+    if (own := identity.login_tokens.get(method)) is not None:
+        return own.lifetime, own.longest, own.uses
+    longest = identity.token_max_ttl
+    ttl = min(identity.token_ttl, longest) if longest else identity.token_ttl
+    return ttl, longest, identity.token_uses
 
 
 def _digest(text: str) -> str:

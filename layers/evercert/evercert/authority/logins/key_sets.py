@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from evercert.acme.jwk import LEAST_BITS, MOST_BITS, PublicKey, from_jwk
 from evercert.authority.logins.json_web_token import Key
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured, Unavailable
 
 FRESH = timedelta(minutes=10)  # a fetched document is used this long
 STALE = timedelta(hours=1)  # and this long while its server does not answer
@@ -28,7 +28,7 @@ class WebDocuments(Protocol):
     """JSON of servers that managers of projects name; `certificates` are the trusted CAs, empty for the public ones."""
 
     def get(self, url: str, certificates: str) -> object:
-        """Return the document; raise Unavailable, or Misconfigured if the URL cannot be read."""
+        """Return the document; raise Unavailable if another try may succeed, else Misconfigured."""
 
     def post(self, url: str, certificates: str, token: str, body: Mapping[str, Any]) -> tuple[int, object]:
         """Return status (2xx or 4xx) and document of the answer; errors are those of `get`."""
@@ -54,7 +54,7 @@ class KeySets:
         found = self._document(url, certificates)
         address = found.get("jwks_uri") if isinstance(found, dict) else None
         if not isinstance(address, str):
-            raise Unavailable(f"{url} has no jwks_uri")
+            raise Misconfigured(f"{url} has no jwks_uri: check the address")
         return self.at(address, certificates, key_id)
 
     def at(self, url: str, certificates: str, key_id: str, read: Read | None = None) -> tuple[Key, ...]:
@@ -75,7 +75,7 @@ class KeySets:
             return cached.document
         try:
             document = self._documents.get(url, certificates)
-        except Unavailable:
+        except (Unavailable, Misconfigured):  # a server that loses its document is repaired as an outage is
             if cached is None or age is None or not timedelta(0) <= age < STALE:
                 raise
             return cached.document
@@ -89,7 +89,7 @@ class KeySets:
 def _keys(url: str, read: Read, document: object) -> tuple[Key, ...]:
     found = read(document)
     if not found:
-        raise Unavailable(f"{url} has no usable keys")
+        raise Misconfigured(f"{url} has no usable keys: check the address")
     return found
 
 

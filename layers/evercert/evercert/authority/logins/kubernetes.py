@@ -13,7 +13,7 @@ from evercert.authority.logins.bounds import has_audience
 from evercert.authority.logins.json_web_token import parse, verify
 from evercert.authority.logins.key_sets import KeySets, WebDocuments
 from evercert.authority.policy.patterns import matches_exactly
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured
 from evercert.schema import printable
 
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -69,7 +69,7 @@ class KubernetesAuth:
             )
         found = answer.get("status") if isinstance(answer, Mapping) else None
         if status not in _OK or not isinstance(found, Mapping):
-            raise Unavailable(f"{url} answered {status} without a TokenReview")
+            raise Misconfigured(f"{url} answered {status} without a TokenReview: check the address")
         if found.get("error"):
             raise unauthorized(f"Access denied: {printable(str(found['error']), 200)}")
         if found.get("authenticated") is not True:

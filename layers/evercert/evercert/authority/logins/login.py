@@ -55,7 +55,7 @@ class LoginService:
                 raise not_implemented(f"{method} is not supported here: log in with another method")
             case _:
                 raise not_found(f"Unknown login method {printable(method, 60)}")
-        return self._access_tokens.issue(identity)
+        return self._access_tokens.issue(identity, method)
 
     def _by_secret(self, body: object) -> Identity:
         fields = _text_fields(body, {"clientId": _ID, "clientSecret": _ID})

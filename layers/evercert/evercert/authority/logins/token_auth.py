@@ -18,6 +18,7 @@ from evercert.authority.configuration.token_logins import (
     OidcLogin,
     TokenLogin,
     TokenMethod,
+    login_problem,
 )
 from evercert.authority.contracts.ports import Configuration
 from evercert.authority.logins.bounds import has_audience, require_bounds
@@ -57,6 +58,8 @@ class TokenAuth:
         if identity is None or login is None:
             missing, configure = _WORDS[method]
             raise not_found(f"{missing} not found for identity, did you configure {configure}?")
+        if problem := login_problem(login):  # of a login that was stored by other means than the API
+            raise bad_request(f"Cannot verify the token: {problem}")
         try:
             self._require(login, identity, token)
         except ValueError as error:
@@ -107,7 +110,7 @@ def _require_azure(login: AzureLogin, claims: Mapping[str, Any]) -> None:
     resource = login.resource.rstrip("/")
     if not has_audience(claims, resource, f"{resource}/"):
         raise unauthorized("Access denied: Azure audience not allowed.")
-    if login.principals and claims.get("oid") not in login.principals:
+    if claims.get("oid") not in login.principals:
         shown = printable(str(claims.get("oid")), 60)
         raise unauthorized(f"Access denied: Azure service principal not allowed. [oid={shown}]")
 

@@ -28,7 +28,7 @@ class DynamoDBAcmeAccounts(AcmeItems):
         for _ in range(ROUNDS):
             if not refused(self._client, writes, "register an ACME account"):
                 return account
-            if (found := self.of_key(account.profile, account.thumbprint)) is not None:
+            if (found := self.of_key(account.scope, account.thumbprint)) is not None:
                 return found
             if once is not None and self.get("acme-binding", once):
                 return None
@@ -38,9 +38,9 @@ class DynamoDBAcmeAccounts(AcmeItems):
         """Return the account with one consistent read."""
         return self.document(Account, "acme-account", account_id) if account_id else None
 
-    def of_key(self, profile_id: str, thumbprint: str) -> Account | None:
+    def of_key(self, scope: str, thumbprint: str) -> Account | None:
         """Return the account with two consistent reads."""
-        found = self.get("acme-key", f"{profile_id}#{thumbprint}").get("account")
+        found = self.get("acme-key", f"{scope}#{thumbprint}").get("account")
         return self.of_id(found) if isinstance(found, str) else None
 
     def replace(self, changed: Account) -> bool:
@@ -94,4 +94,4 @@ class DynamoDBServerSecret(AcmeItems):
 
 
 def _key_name(account: Account) -> str:
-    return f"{account.profile}#{account.thumbprint}"
+    return f"{account.scope}#{account.thumbprint}"

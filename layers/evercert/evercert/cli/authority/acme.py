@@ -77,7 +77,8 @@ def _summary(authority: AuthorityConnection, profile: Profile, now: datetime, si
     report = AcmeReport(authority.clients.dynamodb, authority.connection.output("AuthorityTable"))
     found = Summary()
     for account in report.accounts(profile.id):
-        found.add(account, report.orders(account.id, since), now)
+        if account.generation == profile.generation:  # others are of a deleted profile of its name
+            found.add(account, report.orders(account.id, since), now)
     return found
 
 

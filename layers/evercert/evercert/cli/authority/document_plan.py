@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -100,19 +100,50 @@ def plan(stored: Stored, documents: Iterable[AuthorityDocument], stack: str) -> 
 
 
 def _profile(new: Profile, stored: Profile | None) -> Profile:
-    """Return the profile of a document with the settings that only the API can change."""
+    """Return the profile of a document, with stored settings for the keys of the API that it leaves out."""
+    from evercert.authority.configuration.profiles import new_generation  # noqa: PLC0415
+
     if stored is None:
-        return new
-    fits = stored.enrollment != ("api" if new.acme is not None else "acme")
-    return new.model_copy(update={"api": stored.api, "enrollment": stored.enrollment if fits else None})
+        return new.model_copy(update={"generation": new_generation()})
+    kept = {name: value for name, value in _kept_settings(new, stored).items() if name not in new.model_fields_set}
+    return new.model_copy(update={**kept, "generation": stored.generation})
+
+
+def _kept_settings(new: Profile, stored: Profile) -> dict[str, Any]:
+    """Return the stored settings of the API as far as they fit the document."""
+    no_renewal = new.issuer_type == "self-signed" and stored.api is not None and stored.api.auto_renew
+    api_only = stored.enrollment == "api"
+    fits = new.acme is None if api_only else new.acme is not None and new.api is None
+    return {
+        "api": None if no_renewal or new.enrollment == "acme" else stored.api,
+        "enrollment": stored.enrollment if fits else None,
+    }
 
 
 def _application(new: Application, stored: Application | None) -> Application:
-    """Return the application of a document with the settings that only the API can change."""
+    """Return the application of a document, with stored settings for the keys of the API that it leaves out."""
     if stored is None:
         return new
     enrollment = {slug: settings for slug, settings in stored.enrollment.items() if slug in new.profiles}
-    return new.model_copy(update={"description": stored.description, "enrollment": enrollment})
+    settings = {"description": stored.description, "enrollment": enrollment}
+    return new.model_copy(update={key: value for key, value in settings.items() if key not in new.model_fields_set})
+
+
+def kept_by_api(stored: Stored, documents: Iterable[AuthorityDocument]) -> Iterator[str]:
+    """Yield a note per object with settings of the API that its document leaves out, and that remain."""
+    from evercert.authority.configuration.document import API_KEYS, APPLICATION_API_KEYS  # noqa: PLC0415
+
+    for document in documents:
+        for profile in document.profiles:
+            yield from _note(f"profile {profile.key}", profile, stored.profiles.get(profile.key), API_KEYS)
+        for application in document.applications:
+            before = stored.applications.get(application.name)
+            yield from _note(f"application {application.name}", application, before, APPLICATION_API_KEYS)
+
+
+def _note(name: str, new: Model, stored: Model | None, keys: Iterable[str]) -> Iterator[str]:
+    if found := [key for key in keys if key not in new.model_fields_set and getattr(stored, key, None)]:
+        yield f"{name}: keeping {' and '.join(found)}, managed by the API; add the keys to the document to change them"
 
 
 def _of_policies(stored: Stored, wanted: Iterable[Profile]) -> dict[tuple[str, str], Model]:

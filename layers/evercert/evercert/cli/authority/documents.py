@@ -10,7 +10,7 @@ import typer
 from evercert.cli import terminal
 from evercert.cli.authority import show
 from evercert.cli.authority.arguments import unknown_profile
-from evercert.cli.authority.document_plan import Step, Stored, plain, plan
+from evercert.cli.authority.document_plan import Step, Stored, kept_by_api, plain, plan
 from evercert.cli.authority.lazy import open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.source import Source, Unreadable, load
@@ -38,7 +38,7 @@ def apply(
     configuration = authority.configuration
     stored = Stored.of(configuration)
     documents = read(sources, stored, authority.stack)
-    terminal.notes(list(_note_ocsp_responders(documents)))
+    terminal.notes([*_note_ocsp_responders(documents), *kept_by_api(stored, documents)])
     steps = plan(stored, documents, authority.stack)
     changed = [step for step in steps if step.verb != "unchanged"]
     if not as_json:
@@ -64,7 +64,7 @@ def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json 
 
 
 def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
-    """Show one profile: its CAs, defaults and policy."""
+    """Show one profile: its CAs, defaults and policy, as a document that can be applied."""
     found = {profile.key: profile for profile in open_authority(stack, region).configuration.profiles()}
     if key not in found:
         raise BadInput([unknown_profile(key, found)])
@@ -73,8 +73,10 @@ def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json
         return
     import yaml  # noqa: PLC0415
 
-    text: str = yaml.safe_dump(plain(found[key]), sort_keys=False, allow_unicode=True)
-    terminal.out.lines(text.rstrip())
+    from evercert.authority.configuration.document_export import exported  # noqa: PLC0415
+
+    text: str = yaml.safe_dump(exported(found[key]), sort_keys=False, allow_unicode=True)
+    terminal.out.lines(f"# id: {found[key].id}\n{text.rstrip()}")
 
 
 def read(sources: Sequence[Source], stored: Stored, stack: str) -> list[AuthorityDocument]:

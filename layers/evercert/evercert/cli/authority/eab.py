@@ -65,13 +65,14 @@ def create(
         "once": once,
         "names": patterns,
         "description": printable(description, 200),
+        "generation": found.generation,
     }
     credential = EabCredential.model_validate(values)
     authority.configuration.write(credential)
     directory = directory_url(authority.address, found.id)
     if as_json:
         secret = {"hmac_key": made["mac_key"], "directory": directory}
-        terminal.print_json({**_values(credential, {found.id: found.key}), **secret})
+        terminal.print_json({**_values(credential, _keys([found])), **secret})
         return
     terminal.out.print(f"directory: {directory}")
     terminal.out.print(f"key ID: {key_id}")
@@ -84,7 +85,7 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
     """List all credentials, newest first."""
     configuration = open_authority(stack, region).configuration
     found = configuration.eab_credentials()
-    profiles = {profile.id: profile.key for profile in configuration.profiles()}
+    profiles = _keys(configuration.profiles())
     if as_json:
         terminal.print_json([_values(one, profiles) for one in found])
         return
@@ -155,11 +156,16 @@ def _mac_key(authority: AuthorityConnection, key_id: str) -> dict[str, str]:
     return found
 
 
-def _values(found: EabCredential, profiles: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON values of one EAB credential, without its MAC key; `profiles` are keys by id."""
+def _keys(profiles: Iterable[Profile]) -> dict[tuple[str, str], str]:
+    """Return the keys of profiles by id and generation: a credential of a deleted profile has no other one's key."""
+    return {(profile.id, profile.generation): profile.key for profile in profiles}
+
+
+def _values(found: EabCredential, profiles: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Return the JSON values of one EAB credential, without its MAC key."""
     return {
         "key_id": found.id,
-        "profile": profiles.get(found.profile),
+        "profile": profiles.get((found.profile, found.generation)),
         "created_at": to_text(found.created_at),
         "expires_at": None if found.expires_at is None else to_text(found.expires_at),
         "once": found.once,
@@ -169,7 +175,7 @@ def _values(found: EabCredential, profiles: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def _print(found: Iterable[EabCredential], profiles: Mapping[str, str], now: datetime) -> None:
+def _print(found: Iterable[EabCredential], profiles: Mapping[tuple[str, str], str], now: datetime) -> None:
     """Print the table of `eab list`."""
     table = Grid("KEY ID", "PROFILE", "STATUS", "NAMES", "DESCRIPTION")
     for one in found:
@@ -178,5 +184,6 @@ def _print(found: Iterable[EabCredential], profiles: Mapping[str, str], now: dat
         if status == "active" and one.expires_at is not None:
             status = f"until {to_text(one.expires_at)[:10]}"
         names = ", ".join(visible(name, 100) for name in one.names) or "as the profile"
-        table.add_row(one.id, profiles.get(one.profile, "deleted"), status, names, visible(one.description, 200))
+        profile = profiles.get((one.profile, one.generation), "deleted")
+        table.add_row(one.id, profile, status, names, visible(one.description, 200))
     terminal.out.print(table)

@@ -157,6 +157,7 @@ def identity(console: Terminal, found: Identity) -> None:
             expiry = "does not expire" if secret.expires_at is None else f"expires {to_text(secret.expires_at)}"
             console.print(
                 f"    secret {secret.id}: created {to_text(secret.created_at)}, {expiry}, {_uses(secret.uses)}"
+                + (f", {visible(secret.description, 255)}" if secret.description else "")
             )
     for method, field in TOKEN_LOGINS.items():
         if (login := getattr(found, field)) is not None:
@@ -165,6 +166,10 @@ def identity(console: Terminal, found: Identity) -> None:
             console.print(f"{method}: {', '.join(shown)}")
     lifetimes = f"{span_text(found.token_ttl)}, at most {span_text(found.token_max_ttl)}"
     console.print(f"tokens: {lifetimes}, {_uses(found.token_uses)}")
+    for method, own in found.login_tokens.items():
+        console.print(
+            f"tokens of {method}: {span_text(own.lifetime)}, at most {span_text(own.longest)}, {_uses(own.uses)}"
+        )
     for line in _grants(found) or ["nothing"]:
         console.print(f"may: {line}")
 
