@@ -69,6 +69,17 @@ def test_revoke_refuses_an_imported_certificate(command: Command, certificates: 
     assert certificates.certificate(imported.id) == imported
 
 
+def test_revoke_refuses_a_certificate_of_an_external_issuer(
+    command: Command, certificates: DynamoDBCertificates
+) -> None:
+    request = requested(external="outside")
+    certificates.open(request, None)
+    issued = certificates.finish(request, kept(request, external="outside"))
+    refused(command("revoke", issued.id, "--yes"), "issuer outside signed certificate")
+    found = certificates.certificate(issued.id)
+    assert found is not None and found.revoked_at is None
+
+
 def test_revoke_succeeds_without_the_front_function(
     command: Command, certificates: DynamoDBCertificates, function: FrontFunction
 ) -> None:

@@ -101,8 +101,8 @@ def revoke(
     if (match := by_serial.find_certificate(authority, certificate)) is None:
         expected = "give its id, its SHA-256 or its serial number (hexadecimal)"
         raise BadInput([f"unknown certificate {printable(certificate, 120)!r}: {expected}"])
-    if (record := match.record).imported:
-        raise BadInput([f"certificate {record.id} was imported: revoke it at its issuer"])
+    record = match.record
+    _require_own(record)
     if record.revoked_at is not None:
         already = f"certificate {record.id} was revoked at {to_text(record.revoked_at)} already"
         if word != "KEY_COMPROMISE":
@@ -124,6 +124,14 @@ def revoke(
         terminal.print_json({"revoked": record.id, "serial_number": record.serial_number, "listed": listed})
     else:
         terminal.out.print(f"revoked certificate {record.id}" + (" and published it in the CRL" if listed else ""))
+
+
+def _require_own(record: CertificateRecord) -> None:
+    """Raise BadInput for a certificate of another issuer: no CRL of the authority can name it."""
+    if record.imported:
+        raise BadInput([f"certificate {record.id} was imported: revoke it at its issuer"])
+    if record.external:
+        raise BadInput([f"issuer {record.external} signed certificate {record.id}: revoke it there"])
 
 
 def _block_key(authority: AuthorityConnection, record: CertificateRecord, *, yes: bool) -> None:
