@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -31,6 +33,18 @@ def test_account_revokes_its_certificate_once(client: AcmeClient) -> None:
     assert client.post(client.directory["revokeCert"], body).problem == "alreadyRevoked"
     (record,) = client.authority.setting.certificates.certificates.values()
     assert record.reason == "SUPERSEDED"
+
+
+def test_imported_certificate_is_refused(client: AcmeClient) -> None:
+    _, chain = client.issue("www.example.com")
+    certificates = client.authority.setting.certificates
+    ((name, record),) = certificates.certificates.items()
+    certificates.certificates[name] = replace(record, imported=True)
+    refused = client.revoke(chain[0], reason=4)
+    assert (refused.problem, refused.json["detail"]) == (
+        "malformed",
+        "the certificate was imported: revoke it at its issuer",
+    )
 
 
 def test_key_of_the_certificate_revokes_it(client: AcmeClient) -> None:

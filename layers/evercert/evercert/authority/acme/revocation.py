@@ -62,6 +62,8 @@ class AcmeRevocation:
             )
         if record.external:  # a record of a revocation that its issuer does not make would deceive
             raise malformed(f"issuer {record.external} signed the certificate: revoke it there")
+        if record.imported:
+            raise malformed("the certificate was imported: revoke it at its issuer")
         revoked = self.revoking.revoke(record, reason, Actor("" if account is None else account.id, "acme"))
         if revoked is None:
             raise Refused("alreadyRevoked", "the certificate is revoked already")
