@@ -114,7 +114,9 @@ ANSWERS: dict[str, Any] = {
         )
     ),
     "AwsAuth": fields(
-        identityAwsAuth=fields(**_TOKENS, type={"const": "iam"}, allowedPrincipalArns=TEXT, allowedAccountIds=TEXT)
+        identityAwsAuth=fields(
+            **_TOKENS, type={"const": "iam"}, allowedPrincipalArns=TEXT, allowedAccountIds=TEXT, stsEndpoint=TEXT
+        )
     ),
     "KubernetesAuth": fields(
         identityKubernetesAuth=fields(

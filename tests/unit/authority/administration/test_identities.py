@@ -241,6 +241,27 @@ def test_aws_auth_settings_come_back(manager: Manager) -> None:
     assert manager.made(f"{AWS}/{name}", None, "DELETE")["identityAwsAuth"]["allowedPrincipalArns"] == arn
 
 
+def test_aws_auth_keeps_accounts_and_endpoint_as_they_were_set(manager: Manager) -> None:
+    name, arn = created(manager), "arn:aws:iam::123456789012:role/app"
+    made = manager.made(f"{AWS}/{name}", {"allowedPrincipalArns": arn})["identityAwsAuth"]
+    assert (made["allowedAccountIds"], made["stsEndpoint"]) == ("", "https://sts.amazonaws.com/")
+    stored = manager.setting.configuration.identity(name)
+    assert stored is not None and stored.aws is not None
+    assert set(stored.aws.model_dump(mode="json", by_alias=True)) == {"principals", "foreign-clients"}
+    changes = {
+        "allowedAccountIds": "123456789012, 111122223333",
+        "stsEndpoint": "https://sts.eu-central-1.amazonaws.com",
+    }
+    changed = manager.made(f"{AWS}/{name}", changes, "PATCH")["identityAwsAuth"]
+    assert changed["allowedAccountIds"] == "123456789012,111122223333"
+    assert changed["stsEndpoint"] == changes["stsEndpoint"]
+    assert manager.made(f"{AWS}/{name}", {"accessTokenTTL": 60}, "PATCH")["identityAwsAuth"] == {
+        **changed,
+        "accessTokenTTL": 60,
+    }
+    assert manager.call("PATCH", f"{AWS}/{name}", {"allowedAccountIds": "1"}).status == 400
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -250,6 +271,10 @@ def test_aws_auth_settings_come_back(manager: Manager) -> None:
         ({"allowedPrincipalArns": "arn:aws:iam::123456789012:*"}, 400),
         ({"allowedPrincipalArns": "*"}, 400),
         ({"allowedPrincipalArns": "arn:aws:iam::123456789012:role/app", "allowedAccountIds": "1"}, 400),
+        (
+            {"allowedPrincipalArns": "arn:aws:iam::123456789012:role/app", "stsEndpoint": "https://sts.evil.example"},
+            400,
+        ),
     ],
 )
 def test_invalid_aws_auth_is_refused(manager: Manager, body: dict[str, Any], status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,8 @@ _BODIES: dict[str, type[TokenBody]] = {
     "aws-auth": AwsAuthBody,
     **TOKEN_BODIES,
 }
+_STS_ENDPOINT = "https://sts.amazonaws.com/"
+_STS = re.compile(r"https://sts(-fips)?(\.[a-z0-9-]{1,20})?\.amazonaws\.com(\.cn)?/?")
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}
 
 
@@ -164,21 +167,31 @@ def _changed_universal(identity: Identity, body: UniversalAuthBody, client_id: s
 
 def _aws_login(identity: Identity, body: AwsAuthBody) -> AWSLogin:
     """Return the login; raise Refusal (400, 422). Requests need no server id, because other clients sign none."""
-    if body.allowed_principal_arns is None:
-        if identity.aws is None or body.allowed_account_ids:
-            raise invalid([(("allowedPrincipalArns",), "Required: the ARNs of roles or users, separated by commas")])
-        return identity.aws
-    arns = tuple(dict.fromkeys(arn.strip() for arn in body.allowed_principal_arns.split(",") if arn.strip()))
+    before = identity.aws
+    if body.allowed_principal_arns is None and before is None:
+        raise invalid([(("allowedPrincipalArns",), "Required: the ARNs of roles or users, separated by commas")])
+    arns = _listed(body.allowed_principal_arns, before.principals if before else ())
     problems = [f"allowedPrincipalArns: {problem}" for arn in arns if (problem := principal_problem(arn))]
     if problems or not arns:
         raise bad_request(problems[0] if problems else "allowedPrincipalArns: name at least one role or user")
-    accounts = {one.strip() for one in (body.allowed_account_ids or "").split(",") if one.strip()}
-    if accounts and not {account_of(arn) for arn in arns} <= accounts:
+    accounts = _listed(body.allowed_account_ids, before.accounts if before else ())
+    if accounts and not {account_of(arn) for arn in arns} <= set(accounts):
         raise bad_request(
             "allowedAccountIds: a principal of allowedPrincipalArns is in another account; add the account or remove"
             " the principal"
         )
-    return AWSLogin.model_validate({"principals": arns, "foreign-clients": True})
+    endpoint = body.sts_endpoint if body.sts_endpoint is not None else before.sts_endpoint if before else ""
+    if endpoint and not _STS.fullmatch(endpoint):
+        raise bad_request(f"stsEndpoint: must be an address of AWS STS, such as {_STS_ENDPOINT}")
+    values = {"principals": arns, "foreign-clients": True, "accounts": accounts, "sts-endpoint": endpoint}
+    return AWSLogin.model_validate(values)
+
+
+def _listed(text: str | None, before: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the entries of a list with commas, or those that were set before."""
+    if text is None:
+        return before
+    return tuple(dict.fromkeys(entry.strip() for entry in text.split(",") if entry.strip()))
 
 
 def _login_body(identity: Identity, method: Method) -> dict[str, Any]:
@@ -205,9 +218,13 @@ def _login_body(identity: Identity, method: Method) -> dict[str, Any]:
     if method != "aws-auth" and login is not None:
         name, fields = login_answer(cast("TokenLogin", login))
         return {name: {**tokens, **fields}}
-    arns = () if identity.aws is None else identity.aws.principals
-    accounts = sorted({account_of(arn) for arn in arns})
-    aws = {"type": "iam", "allowedPrincipalArns": ",".join(arns), "allowedAccountIds": ",".join(accounts)}
+    found = identity.aws or AWSLogin(principals=())
+    aws = {
+        "type": "iam",
+        "allowedPrincipalArns": ",".join(found.principals),
+        "allowedAccountIds": ",".join(found.accounts),
+        "stsEndpoint": found.sts_endpoint or _STS_ENDPOINT,
+    }
     return {"identityAwsAuth": {**tokens, **aws}}
 
 

@@ -44,11 +44,24 @@ class AWSLogin(Model):
     """Login with AWS IAM.
 
     `principals`: ARNs of roles or users, exact or with `*`. `foreign_clients`: accept requests that do not sign the
-    server id.
+    server id. `accounts` and `sts_endpoint` are answered as they were set: the principals say more, and STS is asked
+    in the region of the request.
     """
 
     principals: tuple[str, ...]
     foreign_clients: bool = False
+    accounts: tuple[str, ...] = ()
+    sts_endpoint: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_absent_settings(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave empty settings out: releases that do not know them refuse unknown keys."""
+        found: dict[str, Any] = serialize(self)
+        return {
+            key: value
+            for key, value in found.items()
+            if key not in {"accounts", "sts-endpoint", "sts_endpoint"} or value
+        }
 
 
 class ClientSecret(Model):
