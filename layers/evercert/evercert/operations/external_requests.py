@@ -203,7 +203,8 @@ class ExternalFulfillment:
         if error.abandons and not isinstance(error, AnswerLost):
             if work.revision >= MOST_ORDERS:
                 return self._fail(request, work, f"gave up after {MOST_ORDERS} orders: {error}")
-            work = next_order(self._withdrawals.abandon(request, work))
+            self._withdrawals.abandon(request, work)
+            work = next_order(work)
         work = replace(work, attempts=work.attempts + 1, message=str(error), validating=False)
         pause = max(_pause(work.attempts), getattr(error, "retry_after", None) or timedelta(0))
         self._save(request, work, self.clock() + pause)

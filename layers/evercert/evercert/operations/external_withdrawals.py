@@ -36,15 +36,14 @@ class Withdrawals:
             elif past.asked_before and isinstance(opened.issuer, Withdrawer):
                 opened.issuer.withdraw(past)
 
-    def abandon(self, request: RequestRecord, work: Work) -> Work:
-        """Withdraw an order that another one follows, whatever the issuer answers; return the work."""
+    def abandon(self, request: RequestRecord, work: Work) -> None:
+        """Withdraw an order that another one follows, whatever the issuer answers; raise OutOfTime only."""
         try:
             self.withdraw(request, work)
         except OutOfTime:
             raise
         except (EvercertError, Refusal):
-            return work  # the limit of orders bounds what remains at the issuer
-        return work
+            return  # the limit of orders bounds what remains at the issuer
 
 
 def revoke(opened: OpenIssuer, issued: Issued) -> str:

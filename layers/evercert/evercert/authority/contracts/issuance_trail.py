@@ -151,7 +151,7 @@ def names_of(leaf: Leaf) -> tuple[str, ...]:
 
 
 def is_delayed(request: RequestRecord) -> bool:
-    """Return whether a new request waits for an approval or for an issuer outside of the authority."""
+    """Return whether a new request waits for an approval or for an external issuer."""
     return request.status == "pending_approval" or bool(request.external)
 
 
