@@ -86,7 +86,7 @@ class Deployment:
 
     def _reference(self, name: str) -> Any:
         kind = self._type(name)
-        if kind == "AWS::SNS::Topic":
+        if kind in ("AWS::SNS::Topic", "AWS::IAM::ManagedPolicy"):
             return self.arn(name)
         if kind == "AWS::SQS::Queue":
             return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{self._name(name)}"
@@ -106,8 +106,9 @@ class Deployment:
     def arn(self, name: str) -> str:
         """Return the ARN of a resource of the template."""
         kind = self._type(name)
-        if kind == "AWS::IAM::Role":
-            return f"arn:{self.partition}:iam::{self.account}:role/{self._name(name)}"
+        if kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+            path = "role" if kind == "AWS::IAM::Role" else "policy"
+            return f"arn:{self.partition}:iam::{self.account}:{path}/{self._name(name)}"
         if kind == "AWS::S3::Bucket":
             return f"arn:{self.partition}:s3:::{self._name(name)}"
         if kind not in ARNS:
@@ -128,10 +129,16 @@ class Deployment:
     @cached_property
     def identity_documents(self) -> dict[str, list[dict[str, Any]]]:
         """Return the policy documents of each role by its logical id."""
-        return {
-            role: [one["PolicyDocument"] for one in self.properties(role).get("Policies", [])]
-            for role in self.of("AWS::IAM::Role")
-        }
+        managed = {self.arn(one): self.properties(one) for one in self.of("AWS::IAM::ManagedPolicy")}
+        found = {}
+        for role in self.of("AWS::IAM::Role"):
+            properties = self.properties(role)
+            policies = [
+                *properties.get("Policies", []),
+                *(managed[arn] for arn in properties.get("ManagedPolicyArns", [])),
+            ]
+            found[role] = [one["PolicyDocument"] for one in policies]
+        return found
 
     @cached_property
     def key_documents(self) -> dict[str, dict[str, Any]]:

@@ -43,7 +43,9 @@ def of(kind: str) -> dict[str, Any]:
 def statements(role: str) -> list[dict[str, Any]]:
     """Return the statements of a role, as with every optional parameter set."""
     found = []
-    for one in RESOURCES[role]["Properties"]["Policies"]:
+    properties = RESOURCES[role]["Properties"]
+    managed = [RESOURCES[one["Ref"]]["Properties"] for one in properties.get("ManagedPolicyArns", [])]
+    for one in [*properties["Policies"], *managed]:
         policy = one["If"][1] if "If" in one else one
         for statement in policy["PolicyDocument"]["Statement"]:
             found.append(statement["If"][1] if "If" in statement else statement)

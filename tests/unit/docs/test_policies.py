@@ -24,7 +24,8 @@ OTHER = {
     "lambda:InvokeFunction",
     "s3:ListBucket",
     *(f"apigateway:{method}" for method in ("DELETE", "GET", "PATCH", "POST", "PUT")),
-    *(f"s3:{operation}" for operation in ("ListTagsForResource", "TagResource", "UntagResource")),
+    "s3:ListTagsForResource",
+    "s3:*agResource",
     "logs:*LogDelivery",
     "logs:ListLogDeliveries",
 }

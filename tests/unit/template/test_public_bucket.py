@@ -8,6 +8,7 @@ import pytest
 
 from evercert.authority.ca.public_paths import certificate_path, crl_path
 from tests.doubles.world import load_template
+from tests.tools.template import statements
 
 TEMPLATE = load_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
@@ -75,8 +76,7 @@ def test_front_writes_files_of_its_own_account_only() -> None:
     for role, resource in RESOURCES.items():
         if resource["Type"] != "AWS::IAM::Role":
             continue
-        statements = [one for p in resource["Properties"]["Policies"] for one in p["PolicyDocument"]["Statement"]]
-        found = [one for one in statements if "s3:" in str(one)]
+        found = [one for one in statements(role) if "s3:" in str(one)]
         if role != "AuthorityRole":
             assert not found, role
             continue
