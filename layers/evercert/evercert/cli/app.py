@@ -28,6 +28,7 @@ from evercert.cli import (
     version,
 )
 from evercert.cli.files import BadInput
+from evercert.cli.host_agent.command import agent
 from evercert.cli.leading_options import move_leading_options
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
 from evercert.cli.uninstall import command
@@ -44,6 +45,7 @@ app = typer.Typer(
 
 app.command()(documents.validate)
 app.command()(documents.apply)
+app.command()(agent)
 app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)

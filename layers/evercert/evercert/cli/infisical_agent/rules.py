@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from evercert.cli.infisical_agent.shapes import OUTPUTS
+from evercert.cli.infisical_agent.shapes import MORE_OUTPUTS, OUTPUTS
 from evercert.documents.document import Path, Problem
 from evercert.schema import printable
 
@@ -84,8 +84,11 @@ def _outputs(entry: Mapping[str, Any], where: Path, which: str) -> Iterator[Prob
     """Yield a problem for missing output paths, which the agent finds only after it has issued."""
     file_output = entry.get("file-output") or {}
     with_key = "csr" not in entry and "csr-path" not in entry and "certificate-id" not in entry
-    for output in OUTPUTS:
-        needed = output == "certificate" or (output == "private-key" and with_key)
+    has_certificate = not file_output.keys().isdisjoint(MORE_OUTPUTS)
+    for output in (*OUTPUTS, *MORE_OUTPUTS):
+        needed = (output == "certificate" and not has_certificate) or (
+            output == "private-key" and with_key and "combined" not in file_output
+        )
         if (needed or output in file_output) and "path" not in file_output.get(output, {}):
             place = (*where, "file-output", output)
             yield Problem(place, f"{which}: file-output.{output}.path is required, as by the agent")

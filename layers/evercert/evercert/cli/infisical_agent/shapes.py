@@ -7,9 +7,11 @@ from typing import Any
 Shape = str | dict[str, Any] | list[Any]
 HOOKS = ("on-issuance", "on-renewal", "on-failure")
 OUTPUTS = ("certificate", "private-key", "chain")
+# Of evercert's agent on a host, not of the Infisical agent.
+MORE_OUTPUTS = ("fullchain", "combined")
 
-_HOOK: Shape = {"command": "text", "timeout": "count"}
-_OUTPUT: dict[str, Shape] = {"path": "text", "permission": "mode"}
+_HOOK: Shape = {"command": "text", "timeout": "count", "rollback-on-failure": "flag"}
+_OUTPUT: dict[str, Shape] = {"path": "text", "permission": "mode", "owner": "text", "group": "text"}
 CERTIFICATE: dict[str, Shape] = {
     "name": "text",
     "project-slug": "text",
@@ -43,6 +45,7 @@ CERTIFICATE: dict[str, Shape] = {
         "certificate": _OUTPUT,
         "private-key": _OUTPUT,
         "chain": {**_OUTPUT, "omit-root": "flag"},
+        **{key: {**_OUTPUT, "omit-root": "flag"} for key in MORE_OUTPUTS},
     },
 }
 DOCUMENT: dict[str, Shape] = {

@@ -1,0 +1,1 @@
+"""Command `evercert agent`: its file, its logs, its connection to the stack."""

@@ -1,0 +1,79 @@
+"""The agent of this host with its stack, state and signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+
+from evercert.aws.certificate_events import CertificateEvents
+from evercert.aws.clients import Clients
+from evercert.aws.delivered_certificates import DeliveredCertificates
+from evercert.aws.session import botocore_session
+from evercert.cli.host_agent import stack_address
+from evercert.cli.host_agent.logs import HostLog
+from evercert.host.agent import Agent
+from evercert.host.certificate import HostCertificate
+from evercert.host.context import HostContext
+from evercert.host.event_listener import EventListener
+from evercert.host.follower import Follower
+from evercert.host.health import Health
+from evercert.host.hooks import Hooks
+from evercert.host.state import States
+from evercert.host.systemd import Systemd
+
+
+class Service:
+    """Builds the parts of the agent, each once."""
+
+    def __init__(
+        self, certificates: Sequence[HostCertificate], directory: Path, log: HostLog, stack: str, region: str | None
+    ) -> None:
+        self._certificates = certificates
+        self._directory, self._log = directory, log
+        self._stack, self._region = stack, region
+        self._states, self._systemd = States(directory), Systemd()
+
+    @cached_property
+    def _clients(self) -> Clients:
+        session = boto3.Session(region_name=self._address.region, botocore_session=botocore_session())
+        return Clients(session=session)
+
+    @cached_property
+    def _address(self) -> stack_address.StackAddress:
+        return stack_address.find(self._stack, self._region, self._directory)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the state's folder; raise Misconfigured if another agent uses it."""
+        return self._states.locked()
+
+    def followers(self) -> list[Follower]:
+        """Return a follower for each certificate."""
+        stack = DeliveredCertificates(self._clients, self._address.table, self._address.account)
+        context = HostContext(stack, self._states, Hooks(self._systemd.beat), _now)
+        return [Follower(one, context, self._log.of(one.name)) for one in self._certificates]
+
+    def agent(self, interval: timedelta, health_file: Path | None) -> Agent:
+        """Return the agent."""
+        self._health = Health(_now, health_file)
+        return Agent(self.followers(), interval, self._health, self._systemd, self._log)
+
+    @contextmanager
+    def serving(self, agent: Agent, health_port: int | None, queue: str | None) -> Iterator[None]:
+        """Answer health checks and listen to the queue while the agent runs."""
+        with ExitStack() as opened:
+            if health_port is not None:
+                opened.enter_context(self._health.serving(health_port))
+            if queue is not None:
+                listener = EventListener(CertificateEvents(self._clients, queue), agent.wake, self._log)
+                listener.start()
+                opened.callback(listener.stop)
+            yield
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,102 @@
+"""Check all certificates of a host, each at its own time, and those that an event names at once."""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+
+from evercert.host.follower import Follower
+from evercert.host.health import Health
+from evercert.host.ports import Log
+from evercert.host.systemd import Systemd
+
+DEFAULT_INTERVAL = timedelta(minutes=5)
+JITTER = 0.1  # of the interval, either way: hosts that start together do not ask together
+LONGEST_WAIT = 60.0  # seconds without a beat
+STOP = None
+
+
+class Agent:
+    """Runs until `stop` is called; checks run one after the other, so hooks never overlap."""
+
+    def __init__(
+        self, followers: Sequence[Follower], interval: timedelta, health: Health, systemd: Systemd, log: Log
+    ) -> None:
+        self._followers = {follower.certificate.name: follower for follower in followers}
+        self._interval = interval.total_seconds()
+        self._health, self._systemd, self._log = health, systemd, log
+        self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._stopped, self._changed = False, True
+
+    def stop(self) -> None:
+        """End `run` after the check in progress; safe in a signal handler and in other threads."""
+        self._stopped = True
+        self._events.put(STOP)
+
+    def wake(self, name: str) -> None:
+        """Check a certificate at once, such as after an event; ignore names that this host does not have."""
+        self._events.put(name)
+
+    def check_all(self) -> bool:
+        """Check each certificate once; return whether all are well."""
+        for follower in self._followers.values():
+            if self._stopped:
+                break
+            self._check(follower.certificate.name)
+            self._systemd.beat()
+        self._update_health()
+        return all(follower.healthy for follower in self._followers.values())
+
+    def run(self) -> None:
+        """Check the certificates until `stop`."""
+        due = [(monotonic(), name) for name in self._followers]
+        heapq.heapify(due)
+        latest = {name: at for at, name in due}
+        self._systemd.ready(f"following {len(due)} certificates")
+        while not self._stopped:
+            self._systemd.beat()
+            at, name = due[0]
+            if latest[name] != at:  # an event checked it meanwhile
+                heapq.heappop(due)
+                continue
+            if at > monotonic():
+                self._update_health()
+                woken = self._wait(min(at - monotonic(), self._systemd.interval, LONGEST_WAIT))
+                if woken is None:
+                    continue
+                name = woken
+            else:
+                heapq.heappop(due)
+            latest[name] = monotonic() + self._check(name)
+            heapq.heappush(due, (latest[name], name))
+        self._systemd.stopping()
+
+    def _check(self, name: str) -> float:
+        """Check a certificate; return the seconds to its next check."""
+        soon = self._followers[name].check()
+        self._changed = True
+        pause = random.uniform(1 - JITTER, 1 + JITTER) * self._interval  # noqa: S311 (no secret)
+        return pause if soon is None else min(pause, soon.total_seconds())
+
+    def _wait(self, seconds: float) -> str | None:
+        """Wait for an event; return the certificate that it names, or None."""
+        try:
+            name = self._events.get(timeout=max(seconds, 0.01))
+        except queue.Empty:
+            return None
+        return name if name in self._followers else None
+
+    def _update_health(self) -> None:
+        """Show the health after the checks that were due, not after each of them."""
+        if not self._changed:
+            return
+        self._changed = False
+        facts = [follower.facts() for follower in self._followers.values()]
+        try:
+            self._health.update(facts)
+        except OSError as error:
+            self._log.error(f"cannot write the health file: {error.strerror}")

@@ -1,0 +1,138 @@
+"""Folders that are open while they are written, so that no other user can replace them by a link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from evercert.errors import Misconfigured
+
+MOST_ENTRIES = 1_000
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Folder:
+    """An open folder. All changes are durable when a method returns, except those of `write`, until `sync`."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self.path = path
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, mode: int = 0o755) -> Iterator[Folder]:
+        """Open a folder, and create it with its parents if it is missing."""
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        descriptor = os.open(path, _FLAGS)
+        try:
+            yield cls(descriptor, path)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def child(self, name: str, mode: int = 0o755) -> Iterator[Folder]:
+        """Open a folder of this user inside, and create it if it is missing; raise Misconfigured if it is a link."""
+        path = self.path / name
+        with suppress(FileExistsError):
+            os.mkdir(name, mode=mode, dir_fd=self._descriptor)
+            self.sync()
+        try:
+            descriptor = os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=self._descriptor)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise Misconfigured(
+                    f"{path} is not a directory: remove it, because the agent keeps files there"
+                ) from None
+            raise
+        try:
+            if os.fstat(descriptor).st_uid != os.geteuid():
+                raise Misconfigured(f"{path} belongs to another user: remove it, or run the agent as its owner")
+            yield Folder(descriptor, path)
+        finally:
+            os.close(descriptor)
+
+    def write(self, name: str, content: bytes, mode: int = 0o600, owner: int = -1, group: int = -1) -> None:
+        """Create a file, private until it has its mode and owner (-1: this process's own)."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o600, dir_fd=self._descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if (owner, group) != (-1, -1):
+                os.fchown(descriptor, owner, group)
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+
+    def replace(self, name: str, content: bytes, mode: int = 0o600) -> None:
+        """Write a file in one step: a reader sees the old content or the new one."""
+        new = f".{name}.new"
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=self._descriptor)
+        self.write(new, content, mode)
+        self.rename(new, name)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file, or None if it is missing."""
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+
+    def link(self, name: str, target: str) -> None:
+        """Let a symbolic link point to the target in one step, whatever has this name now."""
+        new = f".{name}.new"
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=self._descriptor)
+        os.symlink(target, new, dir_fd=self._descriptor)
+        self.rename(new, name)
+
+    def target(self, name: str) -> str | None:
+        """Return the target of a symbolic link, or None if there is no such link."""
+        try:
+            return os.readlink(name, dir_fd=self._descriptor)
+        except OSError:
+            return None
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename an entry, replacing a file or link of the new name."""
+        os.rename(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+        self.sync()
+
+    def holds(self, name: str) -> bool:
+        """Return whether an entry of this name exists."""
+        try:
+            os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def names(self) -> list[str]:
+        """Return the names of the entries, at most MOST_ENTRIES."""
+        return sorted(os.listdir(self._descriptor))[:MOST_ENTRIES]  # noqa: PTH208 (of the open folder)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or a folder with its files; do nothing if it is missing."""
+        try:
+            found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+            if not stat.S_ISDIR(found.st_mode):
+                os.unlink(name, dir_fd=self._descriptor)
+                return
+            descriptor = os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=self._descriptor)
+            try:
+                for each in os.listdir(descriptor):  # noqa: PTH208 (of the open folder)
+                    os.unlink(each, dir_fd=descriptor)
+            finally:
+                os.close(descriptor)
+            os.rmdir(name, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return
+
+    def sync(self) -> None:
+        """Make the entries of this folder durable."""
+        os.fsync(self._descriptor)
