@@ -68,6 +68,8 @@ def _need(operation: str, params: Any, where: Where, more: dict[str, Any]) -> Ne
         context["dynamodb:LeadingKeys"] = sorted(leading)
     if attributes := _attributes(params, keys):
         context["dynamodb:Attributes"] = sorted(attributes)
+    if operation in ("GetItem", "BatchGetItem"):  # they have no such parameter, but the condition key
+        context["dynamodb:Select"] = "SPECIFIC_ATTRIBUTES" if "ProjectionExpression" in params else "ALL_ATTRIBUTES"
     for name in ("Select", "ReturnValues", "ReturnConsumedCapacity"):
         if name in params:
             context[f"dynamodb:{name}"] = params[name]

@@ -17,7 +17,8 @@ PAGE = ROOT / "docs" / "how-to" / "permissions.md"
 FOLDER = ROOT / "docs" / "policies"
 EXPLAINED = Path(__file__).with_name("unused_policy_permissions.toml")
 BASE = "read-only"  # the page: people have the other policies in addition to it
-POLICIES = {BASE: (BASE,), "operator": (BASE, "operator"), "ceremony": (BASE, "ceremony")}
+HOST, HOST_CERTIFICATE = "host", "people-host"
+POLICIES = {BASE: (BASE,), "operator": (BASE, "operator"), "ceremony": (BASE, "ceremony"), HOST: (HOST,)}
 NO_POLICY = "none"  # commands that call no service
 ROW = re.compile(r"\| (?:\[([a-z-]+)\]\(\.\./policies/\1\.json\)|(none))[^|]*\|[^|]*\|([^|]*)\|")
 Grant = tuple[str, str, str]  # policy, statement, action or resource
@@ -58,6 +59,7 @@ def policy(name: str, deployment: Deployment) -> dict[str, Any]:
 def filled(text: str, deployment: Deployment) -> str:
     """Return the text with the values of a stack instead of the placeholders."""
     values = {"ACCOUNT": deployment.account, "REGION": deployment.region, "STACK": deployment.stack}
+    values["NAME"] = HOST_CERTIFICATE
     for placeholder, value in values.items():
         text = text.replace(placeholder, value)
     return text

@@ -180,6 +180,18 @@ def of_deliveries(run: People, name: str) -> None:
     run.run("delete", name, "--yes")
 
 
+def of_host(run: People) -> None:
+    """Install a certificate on this host, as the host's role."""
+    name = people.HOST_CERTIFICATE
+    run.run(
+        "apply", written(run.folder, {"host": {"type": "self-signed"}}, [{"name": name, "issuer": "host"}]), "--wait"
+    )
+    file = run.folder / "host.yaml"
+    file.write_text(json.dumps(agent_document(entry(name=name, file_output=outputs(str(run.folder / "tls" / name))))))
+    run.run("agent", "--config", str(file), "--once", "--state-directory", str(run.folder / "state"))
+    assert (run.folder / "tls" / f"{name}.crt").exists()
+
+
 def of_credentials(run: People) -> None:
     """Store the credentials of an agent document, and change them."""
     mark, first, second = uuid.uuid4().hex[:8], uuid.uuid4().hex, uuid.uuid4().hex

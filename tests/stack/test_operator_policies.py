@@ -42,6 +42,7 @@ def commands(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     try:
         every_command.of_certificates(run, name)
         every_command.of_deliveries(run, name)
+        every_command.of_host(run)
         every_command.of_credentials(run)
         empty(stack, table)
         every_command.of_external_ca(run)

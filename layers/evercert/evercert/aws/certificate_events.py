@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from evercert import json_parser
 from evercert.aws.clients import Clients, translated
 
-WAIT_SECONDS = 2  # below the time limit of a call; also the longest delay of an end
+WAIT_SECONDS = 20  # the longest that SQS offers; below the time limit of `LISTENING`
 
 
 class CertificateEvents:
     """Reads a queue that only this host reads; events only say what to check, so a lost one costs one interval."""
 
     def __init__(self, clients: Clients, url: str) -> None:
+        """`clients` have the limits `LISTENING`."""
         self._sqs = clients.sqs
         self._url = url
 

@@ -44,6 +44,7 @@ class Limits:
 
 USUAL = Limits(connect=1, read=4, attempts=3, backoff=3)
 WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1)  # for calls that a client waits for
+LISTENING = Limits(connect=2, read=25, attempts=1, backoff=0)  # for long polls of a queue
 # The signer's own time limit, and its cold start. One attempt: two do not fit, and the client retries. A connection
 # that is refused or closed at once costs no time, so the order, which is idempotent, is sent again.
 SIGNER = Limits(connect=1, read=18, attempts=1, backoff=0, early=2)

@@ -396,9 +396,9 @@ def test_post_hooks_and_files_are_stored_and_noted_once():
     stored = accepted(data).document.certificates[0].agent
     assert stored == {"post-hooks": hooks, "file-output": outputs("a")}
     assert [note for note in notes(data) if "post-hooks" in note or "file-output" in note] == [
-        "certificates 1, 2: no files are written: file-output is stored for information, and the certificate goes into a secret",
+        "certificates 1, 2: the stack writes no files: file-output is for `evercert agent` on the host; the certificate goes into a secret",
         (
-            "certificates 1, 2: no commands are run: post-hooks are stored as written, so remove secrets; subscribe to the events instead (on-issuance → "
+            "certificates 1, 2: the stack runs no commands: post-hooks are for `evercert agent` on the host, and stored as written, so remove secrets; elsewhere subscribe to the events (on-issuance → "
             "certificate.issued, on-renewal → certificate.renewed, on-failure → certificate.failed, certificate.expired "
             "and certificate.revoked)"
         ),
@@ -435,7 +435,7 @@ def test_unused_settings_are_accepted_and_noted_once():
 
 def test_note_about_many_certificates_counts_them():
     many = [entry(attributes={"common-name": f"{n}.example"}, file_output=outputs(str(n))) for n in range(6)]
-    assert any(note.startswith("6 certificates: no files are written") for note in notes(document(*many)))
+    assert any(note.startswith("6 certificates: the stack writes no files") for note in notes(document(*many)))
 
 
 def test_underscores_are_read_as_hyphens():

@@ -14,6 +14,7 @@ from evercert.aws.certificate_events import CertificateEvents
 from evercert.aws.clients import Clients
 from evercert.aws.delivered_certificates import DeliveredCertificates
 from evercert.aws.session import botocore_session
+from evercert.aws.timeouts import LISTENING, USUAL, Limits
 from evercert.cli.host_agent import stack_address
 from evercert.cli.host_agent.logs import HostLog
 from evercert.host.agent import Agent
@@ -38,10 +39,9 @@ class Service:
         self._stack, self._region = stack, region
         self._states, self._systemd = States(directory), Systemd()
 
-    @cached_property
-    def _clients(self) -> Clients:
+    def _clients(self, limits: Limits) -> Clients:
         session = boto3.Session(region_name=self._address.region, botocore_session=botocore_session())
-        return Clients(session=session)
+        return Clients(session=session, limits=limits)
 
     @cached_property
     def _address(self) -> stack_address.StackAddress:
@@ -53,7 +53,7 @@ class Service:
 
     def followers(self) -> list[Follower]:
         """Return a follower for each certificate."""
-        stack = DeliveredCertificates(self._clients, self._address.table, self._address.account)
+        stack = DeliveredCertificates(self._clients(USUAL), self._address.table, self._address.account)
         context = HostContext(stack, self._states, Hooks(self._systemd.beat), _now)
         return [Follower(one, context, self._log.of(one.name)) for one in self._certificates]
 
@@ -69,7 +69,7 @@ class Service:
             if health_port is not None:
                 opened.enter_context(self._health.serving(health_port))
             if queue is not None:
-                listener = EventListener(CertificateEvents(self._clients, queue), agent.wake, self._log)
+                listener = EventListener(CertificateEvents(self._clients(LISTENING), queue), agent.wake, self._log)
                 listener.start()
                 opened.callback(listener.stop)
             yield

@@ -174,15 +174,16 @@ class Entry:
         """Return the settings that only an agent on a host acts on; stored for information."""
         if "file-output" in self._entry:
             self._note(
-                "no files are written: file-output is stored for information, and the certificate goes into a secret",
+                "the stack writes no files: file-output is for `evercert agent` on the host; "
+                "the certificate goes into a secret",
                 "file-output",
             )
         hooks = self._entry.get("post-hooks") or {}
         if hooks:
             instead = ", ".join(f"{hook} → {EVENTS[hook]}" for hook in HOOKS if hook in hooks)
             self._note(
-                f"no commands are run: post-hooks are stored as written, so remove secrets; "
-                f"subscribe to the events instead ({instead})",
+                "the stack runs no commands: post-hooks are for `evercert agent` on the host, and stored as written, "
+                f"so remove secrets; elsewhere subscribe to the events ({instead})",
                 "post-hooks",
             )
         attributes = self._entry.get("attributes") or {}
