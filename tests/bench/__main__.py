@@ -1,7 +1,7 @@
 """`make bench`: measure the figures of docs/maintainers/benchmarks.md and write them there.
 
 `python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority, revocations,
-growth, acme, acme-server.
+growth, acme, acme-server, host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,20 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tests.bench import acme, acme_server, authority, burst, costs, fleet, growth, renewals, revocations, starts, ticks
+from tests.bench import (
+    acme,
+    acme_server,
+    authority,
+    burst,
+    costs,
+    fleet,
+    growth,
+    host,
+    renewals,
+    revocations,
+    starts,
+    ticks,
+)
 from tests.bench.figures import Figure, Part, replaced
 from tests.doubles.world import World
 from tests.tools.local_stack import ROOT, NotRunning, emulator
@@ -33,6 +46,7 @@ PARTS = (
     "growth",
     "acme",
     "acme-server",
+    "host",
 )
 
 
@@ -87,6 +101,8 @@ def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
         yield "acme", acme.measure()
     if "acme-server" in wanted:
         yield "acme-server", acme_server.measure()
+    if "host" in wanted:
+        yield "host", host.measure()
 
 
 def _waste() -> Part:

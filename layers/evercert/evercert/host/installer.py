@@ -35,10 +35,11 @@ class Installer:
 
     def change(self, **changes: Any) -> None:  # noqa: ANN401
         """Change the state, and store it; raise OSError if it cannot be stored."""
-        self.state = self.state.model_copy(update=changes)
-        if self.state != self._stored:
-            self._states.save(self._certificate.name, self.state)
-            self._stored = self.state
+        new = self.state.model_copy(update=changes)
+        if new != self._stored:
+            self._states.save(self._certificate.name, new)
+            self._stored = new
+        self.state = new  # not before: a step that is not stored is not made
 
     def is_current(self, secret: DeliveredSecret) -> bool:
         """Return whether this version of the secret is installed and all paths show it."""
