@@ -231,10 +231,10 @@ def test_expired_previous_certificate_does_not_come_back(host: FakeHost) -> None
     host.follower.check()
     host.now += timedelta(days=2)
     host.stack.deliver(2)
-    host.hooks.problems = [None, "failed with exit code 1"]
-    host.follower.check()
+    host.hooks.problems = ["failed with exit code 1"]
     host.follower.check()
     assert host.serial() == 1_002
+    assert "on-renewal failed with exit code 1; next try" in host.log.errors[0]
 
 
 def test_clock_that_steps_back_delays_no_hook(host: FakeHost) -> None:

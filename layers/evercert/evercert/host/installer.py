@@ -117,7 +117,9 @@ class Installer:
     def _failed(self, run: HookRun, installed: Installed, result: HookResult, *, rollback: bool) -> None:
         now, previous = self._clock(), self.state.previous
         message = f"{run.name} {result.problem}"
-        if rollback and previous is not None and previous.not_after > now:
+        if not rollback or (previous is not None and previous.not_after <= now):
+            previous = None
+        if previous is not None:
             message += f"; the files of revision {previous.revision} are back"
             retry_at = now + delay(self.state.rollbacks + 1)
         else:
@@ -127,7 +129,7 @@ class Installer:
         incidents = {**self.state.incidents}
         if "hook" not in incidents:
             incidents["hook"] = Incident(key=installed.fingerprint, message=message, report_at=now)
-        if not rollback or previous is None or previous.not_after <= now:
+        if previous is None:
             again = run.model_copy(update={"started": False, "retry_at": retry_at})
             self.change(hook=again, incidents=incidents)
             return
