@@ -3,7 +3,8 @@
 One certificate is self-signed. The stack's own authority, with keys in KMS, issues the other one from a document of the
 Infisical agent: over HTTPS, with AWS IAM login. The demo deploys the stack, sets up the authority as an operator would,
 and applies both documents. It invokes no function and writes no record: the stack's schedule starts all work. With
-ACME=1, a third certificate comes from an ACME server (tests/tools/demo_acme.py).
+ACME=1, a third certificate comes from an ACME server (tests/tools/demo_acme.py). Where nginx is installed, it serves the
+authority's certificate, and `evercert agent` reloads it (tests/tools/demo_host.py).
 
 It prints one line per step with its time, and a timeline of the certificates. `--verbose` prints commands, events and
 the output of openssl.
@@ -23,6 +24,8 @@ from pathlib import Path
 import boto3
 
 from tests.tools import demo_acme, timeline
+from tests.tools.demo_host import DemoHost
+from tests.tools.demo_host import enabled as has_nginx
 from tests.tools.local_authority import LocalAuthority, choose_address, serve_authority, set_up
 from tests.tools.local_infisical import trust_environment, with_address
 from tests.tools.local_stack import ROOT, Emulator, NotRunning, build, client_arguments, deploy, emulator
@@ -76,6 +79,10 @@ class Demo(OperatorSession):
             arn = self.check_acm(first, issued)
         with self.phase("verify the authority's certificate and chain in Secrets Manager (openssl)"):
             self.check_issuer(APP, first_of_app := self.secret(APP, "AWSCURRENT"), by_authority)
+        if host := self.host():
+            with self.phase("write the authority's certificate to files for nginx (evercert agent)"):
+                host.start()
+                host.require_served(APP, self.secret(APP, "AWSCURRENT")["certificate"])
         with self.phase("wait for the schedule to renew both certificates"):
             renewed, again = self.next_event(WEB, TYPES[1]), self.next_event(APP, TYPES[1])
         with self.phase("verify the renewed one: new serial and key, same secret and ARN (openssl)"):
@@ -89,6 +96,9 @@ class Demo(OperatorSession):
             self.compare(APP, first_of_app, by_authority, again)
             self.check_issuer(APP, self.secret(APP, "AWSCURRENT"), again)
             self.check_authority_calls()
+        if host:
+            with self.phase("verify that nginx serves the renewed certificate, reloaded by evercert agent"):
+                host.require_served(APP, self.secret(APP, "AWSCURRENT")["certificate"])
         if self.acme:
             demo_acme.show(self, self.outputs["ResponderAddress"])
         with self.phase("evercert list and evercert history"):
@@ -112,6 +122,10 @@ class Demo(OperatorSession):
         document = with_address(ROOT / AGENT_DOCUMENT, self.authority.address, folder)
         trust = trust_environment(self.authority.ca_bundle, folder)
         self.evercert("apply", str(document), "--no-nudge", INFISICAL_MACHINE_IDENTITY_ID=self.identity, **trust)
+
+    def host(self) -> DemoHost | None:
+        """Return a host with nginx, if nginx is installed."""
+        return DemoHost(self, ROOT / AGENT_DOCUMENT, self.resources) if has_nginx() else None
 
     def check_authority_calls(self) -> None:
         logins, issued = (
