@@ -47,7 +47,9 @@ class DemoHost:
         )
         configuration = NGINX.format(folder=self._folder, port=self._port, temporary=temporary)
         (self._folder / "nginx.conf").write_text(configuration)
-        self._nginx = f"{shutil.which('nginx')} -p {self._folder} -e {self._folder}/error.log -c {self._folder}/nginx.conf"
+        self._nginx = (
+            f"{shutil.which('nginx')} -p {self._folder} -e {self._folder}/error.log -c {self._folder}/nginx.conf"
+        )
         self._write_document(yaml.safe_load(document.read_text()))
 
     def _write_document(self, document: dict[str, Any]) -> None:
