@@ -12,15 +12,26 @@ import pytest
 from cryptography import x509
 
 from evercert.errors import Misconfigured
-from evercert.host.bundle import HostBundle, read
+from evercert.host.bundle import read
 from evercert.host.file_set import FileSet
 from evercert.host.outputs import Output
+from evercert.pki.certificate import Bundle
 from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.host import CA, secret_value, serial_of
 
 
-def bundle(revision: int) -> HostBundle:
+def bundle(revision: int) -> Bundle:
     return read(secret_value(revision), "secret")
+
+
+def key_of(revision: int) -> str:
+    key = bundle(revision).private_key
+    assert key is not None
+    return key.pem()
+
+
+def issuers_of(revision: int) -> str:
+    return bundle(revision).chain.issuers_pem
 
 
 def outputs(folder: Path, **changes: object) -> tuple[Output, ...]:
@@ -42,8 +53,8 @@ def test_paths_show_the_installed_set(tmp_path: Path) -> None:
     name = install(files, 1)
     assert files.shows(name)
     assert serial_of((tmp_path / "web.crt").read_bytes()) == 1_001
-    assert (tmp_path / "private" / "web.key").read_text() == bundle(1).private_key_pem
-    assert (tmp_path / "chain.pem").read_text() == bundle(1).issuers_pem(omit_root=True)
+    assert (tmp_path / "private" / "web.key").read_text() == key_of(1)
+    assert (tmp_path / "chain.pem").read_text() == issuers_of(1)
     assert stat.S_IMODE((tmp_path / "private" / "web.key").stat().st_mode) == 0o600
 
 
@@ -99,8 +110,8 @@ def test_unknown_owner_is_one_line(tmp_path: Path, field: str) -> None:
 def test_files_of_another_program_never_mix_with_ours(tmp_path: Path) -> None:
     """The old files become a set first, so a reader sees two old files or two new ones."""
     (tmp_path / "private").mkdir()
-    (tmp_path / "web.crt").write_text(bundle(7).leaf_pem)
-    (tmp_path / "private" / "web.key").write_text(bundle(7).private_key_pem or "")
+    (tmp_path / "web.crt").write_text(bundle(7).chain.leaf_pem)
+    (tmp_path / "private" / "web.key").write_text(key_of(7))
     files = FileSet("web", outputs(tmp_path))
     with reading(tmp_path) as seen:
         install(files, 1)
@@ -197,7 +208,7 @@ def test_combined_file_has_leaf_chain_and_key(tmp_path: Path) -> None:
     one = Output("combined", tmp_path / "haproxy.pem")
     install(FileSet("web", (one,)), 1)
     text = one.path.read_text()
-    assert text == bundle(1).leaf_pem + bundle(1).issuers_pem(omit_root=True) + (bundle(1).private_key_pem or "")
+    assert text == bundle(1).chain.leaf_pem + issuers_of(1) + key_of(1)
 
 
 def test_roots_are_left_out_unless_wanted(tmp_path: Path) -> None:

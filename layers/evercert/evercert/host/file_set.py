@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evercert.errors import Misconfigured
-from evercert.host.bundle import HostBundle
 from evercert.host.folder import Folder
 from evercert.host.outputs import DEFAULT_MODE, Output
+from evercert.pki.certificate import Bundle
 
 ROOT, CURRENT, ADOPTED = ".evercert", "current", "adopted"
 LARGEST = 1 << 20  # bytes of an existing file that a set takes over
@@ -43,7 +43,7 @@ class FileSet:
         first = next((one for one in outputs if one.kind == "certificate"), outputs[0])
         self._home = first.path.parent
 
-    def stage(self, bundle: HostBundle, revision: int) -> str:
+    def stage(self, bundle: Bundle, revision: int) -> str:
         """Write a set that no path shows yet; return its name, which depends on content, modes and owners."""
         files = [self._file(output, bundle) for output in self._outputs]
         digest = hashlib.sha256(bundle.chain.pem.encode())  # not the contents: some formats are salted
@@ -88,7 +88,7 @@ class FileSet:
                 if each not in kept:
                     folder.remove(each)
 
-    def _file(self, output: Output, bundle: HostBundle) -> _File:
+    def _file(self, output: Output, bundle: Bundle) -> _File:
         owner, group = output.owner_ids()
         mode = output.mode
         try:

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from evercert.contracts.certificate_status import CertificateStatus, DeliveredSecret
 from evercert.errors import EvercertError, Misconfigured, Unavailable, Unexpected
-from evercert.host.bundle import HostBundle, read
+from evercert.host.bundle import read
 from evercert.host.certificate import HostCertificate
 from evercert.host.context import HostContext
 from evercert.host.installer import Installer
 from evercert.host.ports import Log
+from evercert.pki.certificate import Bundle
 from evercert.timestamps import to_text
 
 PATIENCE = timedelta(hours=1)  # a service that does not answer is not reported to `on-failure` before
@@ -82,7 +83,7 @@ class Follower:
         for output in self.certificate.outputs:
             output.content(bundle)
             output.owner_ids()
-        return f"would install revision {secret.revision}, valid to {to_text(bundle.not_after)}: {paths}"
+        return f"would install revision {secret.revision}, valid to {to_text(bundle.chain.ends)}: {paths}"
 
     def _follow(self, status: CertificateStatus) -> timedelta | None:
         """Install the newest delivered certificate."""
@@ -104,7 +105,7 @@ class Follower:
     def _newest(self, status: CertificateStatus) -> DeliveredSecret | None:
         return max(status.secrets, key=lambda secret: secret.revision, default=None)
 
-    def _read(self, secret: DeliveredSecret) -> HostBundle:
+    def _read(self, secret: DeliveredSecret) -> Bundle:
         return read(self._stack.secret(secret.location, secret.version), secret.location)
 
     def _require_applied(self, status: CertificateStatus | None) -> CertificateStatus:
@@ -113,13 +114,13 @@ class Follower:
             raise Misconfigured(f"the stack has no certificate {name}: from any machine, run: evercert apply {file}")
         return status
 
-    def _require_valid(self, bundle: HostBundle, secret: DeliveredSecret) -> None:
+    def _require_valid(self, bundle: Bundle, secret: DeliveredSecret) -> None:
         """Raise Misconfigured rather than replace a valid certificate by an expired one."""
         installed, now = self._installer.state.installed, self._clock()
-        if installed is not None and bundle.not_after <= now < installed.not_after:
+        if installed is not None and bundle.chain.ends <= now < installed.not_after:
             raise Misconfigured(
-                f"revision {secret.revision} expired at {to_text(bundle.not_after)}, and revision {installed.revision} "
-                "is still valid: check the clock of this host, and run: evercert show"
+                f"revision {secret.revision} expired at {to_text(bundle.chain.ends)}, and revision "
+                f"{installed.revision} is still valid: check the clock of this host, and run: evercert show"
             )
 
     def _report_stack(self, status: CertificateStatus) -> None:

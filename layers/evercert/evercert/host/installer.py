@@ -12,13 +12,13 @@ from typing import Any
 
 from evercert.contracts.certificate_status import DeliveredSecret
 from evercert.errors import EvercertError, Misconfigured
-from evercert.host.bundle import HostBundle
 from evercert.host.certificate import DELAYS, HookEvent, HostCertificate, delay
 from evercert.host.context import HostContext
 from evercert.host.file_set import FileSet
 from evercert.host.hooks import HookResult
 from evercert.host.ports import Log
 from evercert.host.state import HookName, HookRun, Incident, Installed
+from evercert.pki.certificate import Bundle
 from evercert.timestamps import to_text
 
 
@@ -50,7 +50,7 @@ class Installer:
         """Return whether this certificate was rolled back, and is not due to be tried again."""
         return self.state.refused == fingerprint and not is_due(self.state.refused_until, self._clock())
 
-    def install(self, bundle: HostBundle, secret: DeliveredSecret, uid: str) -> None:
+    def install(self, bundle: Bundle, secret: DeliveredSecret, uid: str) -> None:
         """Install a certificate; do nothing if the paths show it already."""
         before, fingerprint = self.state.installed, bundle.chain.fingerprint_sha256
         is_first = before is None and not self._files.has_existing_files()
@@ -62,7 +62,7 @@ class Installer:
             fingerprint=fingerprint,
             serial_number=bundle.chain.serial_number,
             common_name=bundle.chain.common_name,
-            not_after=bundle.not_after,
+            not_after=bundle.chain.ends,
             secret_version=secret.version,
             at=self._clock(),
         )
@@ -211,6 +211,10 @@ VARIABLES: Mapping[str, str] = {
     "chain": "CERT_CHAIN_FILE_PATH",
     "fullchain": "CERT_FULLCHAIN_FILE_PATH",
     "combined": "CERT_COMBINED_FILE_PATH",
+    "certificate-der": "CERT_DER_FILE_PATH",
+    "private-key-der": "CERT_PRIVATE_KEY_DER_FILE_PATH",
+    "pkcs12": "CERT_PKCS12_FILE_PATH",
+    "jks": "CERT_JKS_FILE_PATH",
 }
 HOOK_EVENTS: tuple[HookEvent, ...] = ("on-issuance", "on-renewal", "on-failure")
 

@@ -83,6 +83,8 @@ def test_relative_paths_and_home_become_absolute(tmp_path: Path, monkeypatch: py
     ("changes", "message"),
     [
         ({"file-output": None}, "agent.yaml:2: certificate 1: file-output.certificate.path is required, as by the agent"),
+        ({"file-output": {"pkcs12": {"path": "/x"}}},
+         "agent.yaml:6: certificate 1: file-output.pkcs12.passphrase-file is required"),
         ({"profile-name": None}, "agent.yaml:2: certificate 1 (version v2): 'profile-name' is required"),
         ({"post-hooks": {"on-renewal": {"command": "x", "timeout": 9_999}}},
          "agent.yaml:14: timeout: must be 1 to 3600 seconds"),
@@ -116,3 +118,10 @@ def test_other_documents_are_one_line(tmp_path: Path, text: str) -> None:
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read: No such file or directory"):
         configuration.read(str(tmp_path / "agent.yaml"), NO_HOST)
+
+
+def test_stores_name_their_passphrase_file(tmp_path: Path) -> None:
+    files = {"pkcs12": {"path": "/etc/tomcat/web.p12", "passphrase-file": "/etc/tomcat/passphrase", "alias": "tomcat"}}
+    (found,) = read(tmp_path, entry(tmp_path, **{"file-output": files})).certificates
+    passphrase = Path("/etc/tomcat/passphrase")
+    assert found.outputs == (Output("pkcs12", Path("/etc/tomcat/web.p12"), passphrase_file=passphrase, alias="tomcat"),)

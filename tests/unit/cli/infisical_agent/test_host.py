@@ -82,7 +82,7 @@ def test_agent_document_is_read_unchanged(write):
 
 
 def test_notes_have_file_and_line(write):
-    assert [note.partition(" is ")[0].partition(": no ")[0] for note in load(write(TEXT)).notes] == [
+    assert [note.partition(" is ")[0].partition(": the stack ")[0] for note in load(write(TEXT)).notes] == [
         "1.yaml:9: client-secret",
         "1.yaml:17: certificate 1: 192.0.2.1",
         "1.yaml:21: certificate 1: status-check-interval",

@@ -12,7 +12,7 @@ from evercert.cli.infisical_agent import names, requested_names, rules
 from evercert.cli.infisical_agent.form import Form
 from evercert.cli.infisical_agent.host import Gathered, Host, here
 from evercert.cli.infisical_agent.notes import Notes
-from evercert.cli.infisical_agent.shapes import DOCUMENT, HOOKS, MORE_OUTPUTS, OUTPUTS
+from evercert.cli.infisical_agent.shapes import DOCUMENT, HOOKS, MORE_OUTPUTS, OUTPUTS, STORES
 from evercert.cli.infisical_agent.translation import is_agent
 from evercert.cli.source import Source, Unreadable, load
 from evercert.documents.problem import Problem
@@ -22,6 +22,7 @@ from evercert.host.outputs import Kind, Output
 
 IGNORED = "auth is ignored: the agent reads the stack with this host's AWS role, and never logs in to the issuer"
 LONGEST_LIMIT = 3_600
+DEFAULT_ALIAS = "certificate"
 NO_AGENT = "is not a document of the Infisical agent: the agent reads its version v1 and v2, with file-output"
 
 
@@ -67,8 +68,9 @@ class _Reader:
         certificates = []
         if not problems:
             for number, (name, entry) in enumerate(zip(found, entries, strict=True)):
-                problems += self._problems(entry, number)
-                certificates.append(self._certificate(name, entry, number))
+                wrong = [*self._problems(entry, number)]
+                problems += wrong
+                certificates += [] if wrong else [self._certificate(name, entry, number)]
             problems += _repeated(found)
         if problems:
             raise BadInput([self._located(problem) for problem in dict.fromkeys(problems)])
@@ -98,6 +100,10 @@ class _Reader:
         )
 
     def _problems(self, entry: Mapping[str, Any], number: int) -> Iterator[Problem]:
+        for kind in STORES:
+            if "passphrase-file" not in (entry.get("file-output") or {}).get(kind, {"passphrase-file": ""}):
+                message = f"certificate {number + 1}: file-output.{kind}.passphrase-file is required"
+                yield Problem(("certificates", number, "file-output", kind), message)
         place = ("certificates", number, "post-hooks")
         for event, hook in (entry.get("post-hooks") or {}).items():
             if hook.get("timeout", 0) > LONGEST_LIMIT:
@@ -120,6 +126,8 @@ def _output(kind: Kind, settings: Mapping[str, Any]) -> Output:
         owner=settings.get("owner"),
         group=settings.get("group"),
         omit_root=settings.get("omit-root", True),
+        passphrase_file=FilePath(settings["passphrase-file"]).expanduser().absolute() if kind in STORES else None,
+        alias=settings.get("alias", DEFAULT_ALIAS),
     )
 
 

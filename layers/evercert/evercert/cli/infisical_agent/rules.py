@@ -13,6 +13,7 @@ from evercert.schema import printable
 VERSIONS = ("v1", "v2")
 # By version: the key of the profile's owner, and the key of the other version.
 OWNERS = {"v1": ("project-slug", "application-name"), "v2": ("application-name", "project-slug")}
+WITH_KEY = ("combined", "private-key-der", "pkcs12", "jks")
 _NOT_WITH_AN_ID = ("project-slug", "profile-name", "application-name", "csr", "csr-path")
 
 
@@ -85,9 +86,10 @@ def _outputs(entry: Mapping[str, Any], where: Path, which: str) -> Iterator[Prob
     file_output = entry.get("file-output") or {}
     with_key = "csr" not in entry and "csr-path" not in entry and "certificate-id" not in entry
     has_certificate = not file_output.keys().isdisjoint(MORE_OUTPUTS)
+    has_key = not file_output.keys().isdisjoint(WITH_KEY)
     for output in (*OUTPUTS, *MORE_OUTPUTS):
         needed = (output == "certificate" and not has_certificate) or (
-            output == "private-key" and with_key and "combined" not in file_output
+            output == "private-key" and with_key and not has_key
         )
         if (needed or output in file_output) and "path" not in file_output.get(output, {}):
             place = (*where, "file-output", output)

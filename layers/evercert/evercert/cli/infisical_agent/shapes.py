@@ -8,7 +8,8 @@ Shape = str | dict[str, Any] | list[Any]
 HOOKS = ("on-issuance", "on-renewal", "on-failure")
 OUTPUTS = ("certificate", "private-key", "chain")
 # Of evercert's agent on a host, not of the Infisical agent.
-MORE_OUTPUTS = ("fullchain", "combined")
+MORE_OUTPUTS = ("fullchain", "combined", "certificate-der", "private-key-der", "pkcs12", "jks")
+STORES = ("pkcs12", "jks")
 
 _HOOK: Shape = {"command": "text", "timeout": "count", "rollback-on-failure": "flag"}
 _OUTPUT: dict[str, Shape] = {"path": "text", "permission": "mode", "owner": "text", "group": "text"}
@@ -46,6 +47,7 @@ CERTIFICATE: dict[str, Shape] = {
         "private-key": _OUTPUT,
         "chain": {**_OUTPUT, "omit-root": "flag"},
         **{key: {**_OUTPUT, "omit-root": "flag"} for key in MORE_OUTPUTS},
+        **{key: {**_OUTPUT, "omit-root": "flag", "passphrase-file": "text", "alias": "text"} for key in STORES},
     },
 }
 DOCUMENT: dict[str, Shape] = {
