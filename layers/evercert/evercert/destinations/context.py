@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evercert.aws import regions
 from evercert.aws.assumed_role import credentials_of, fetch_credentials_first
+from evercert.aws.credential_reader import Credentials
 from evercert.aws.tags import Owner
 from evercert.destinations import DESTINATIONS
 
@@ -29,6 +30,11 @@ class DestinationContext:
     def owner(self) -> Owner:
         """Return the owner of what the destinations create."""
         return Owner.of(self.stack_id)
+
+    @property
+    def credentials(self) -> Credentials:
+        """Return the reader of passphrases, which are in the stack's own account and region."""
+        return Credentials(self.clients)
 
     def clients_of(self, role: str | None, region: str | None) -> Clients:
         """Return the clients without a request; if the role cannot be assumed, their calls raise Misconfigured."""
