@@ -32,6 +32,11 @@ class DestinationContext:
         return Owner.of(self.stack_id)
 
     @property
+    def partition(self) -> str:
+        """Return the AWS partition, which roles cannot leave."""
+        return self.stack_id.split(":")[1]
+
+    @property
     def credentials(self) -> Credentials:
         """Return the reader of passphrases, which are in the stack's own account and region."""
         return Credentials(self.clients)
@@ -47,7 +52,11 @@ class DestinationContext:
 
     def place(self, role: str | None, region: str | None) -> str:
         """Return account and region, for messages and for the state of a service."""
-        return f"{self.owner.account if role is None else role.split(':')[4]} {region or self.owner.region}"
+        return f"{self.account(role)} {region or self.owner.region}"
+
+    def account(self, role: str | None) -> str:
+        """Return the account of the role, by default that of the stack."""
+        return self.owner.account if role is None else role.split(":")[4]
 
     def _open(self, role: str | None, region: str) -> Clients:
         listed = "parameter DestinationRoles must list it"
