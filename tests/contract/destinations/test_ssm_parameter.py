@@ -143,7 +143,7 @@ def test_text_parameter_is_misconfigured(store: ParameterStore) -> None:
     store.open().deliver(bundle(), NO_DELIVERY)
     parameter(store).type = "String"
     with pytest.raises(Misconfigured, match="is a String, not a SecureString; delete it"):
-        store.open().preflight(spec(), NO_DELIVERY)
+        store.open().deliver(bundle(), NO_DELIVERY)
 
 
 def test_concurrent_update_is_retried(store: ParameterStore) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 VALUE = "evercert-value"  # metadata: the id of the stored value
 _ENDINGS = {"json": "json", "pem": "pem", "pkcs12": "p12"}
 _TYPES = {"json": "application/json", "pem": "application/x-pem-file", "pkcs12": "application/x-pkcs12"}
-_ABSENT = {"404", "NoSuchKey"}
+_ABSENT = {"404", "NoSuchKey", "MethodNotAllowed"}
 # Another client wrote the object after we looked at it. S3 user guide, "How to prevent object overwrites".
 _CONTENDED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", *_ABSENT}
 
@@ -111,8 +111,11 @@ class S3:
     def inspect(self, here: Delivery) -> None:
         """Raise Misconfigured if the bucket is not versioned, or if the object is of another owner."""
         self._require_versioned()
-        if self._head() is not None:
+        try:
             self._require_ours(here)
+        except Misconfigured as error:
+            if not isinstance(cause := error.__cause__, ClientError) or code(cause) not in _ABSENT:
+                raise
 
     def _head(self) -> dict[str, Any] | None:
         with self._calling(f"look at {self._name}"):

@@ -137,8 +137,9 @@ class SSMParameter:
 
     def inspect(self, here: Delivery) -> None:  # noqa: ARG002 (a parameter is found by its name)
         """Raise Misconfigured if the parameter exists and is not this stack's; a missing one will be created."""
-        if (found := self._get()) is not None:
-            self._require_ours(found)
+        tags = self._tags()
+        if tags or (tags is not None and self._get() is not None):
+            self._require_owner(tags)
 
     def _get(self) -> dict[str, Any] | None:
         """Return the current version, still encrypted, or None."""
@@ -186,13 +187,25 @@ class SSMParameter:
 
     def _require_ours(self, found: dict[str, Any]) -> None:
         """Raise Misconfigured for a parameter of another owner, and for one whose type cannot be changed."""
-        with translated(f"read the tags of {self._name}"):
-            answer = self._client.list_tags_for_resource(ResourceType="Parameter", ResourceId=self._settings.parameter)
-        tags = {tag["Key"]: tag.get("Value", "") for tag in answer.get("TagList", [])}
-        adopt = f"use another name, or adopt it: evercert adopt {quote(self._certificate)} {self._location}"
-        require_owned(tags, self._owner, self._certificate, self._name, adopt)
+        self._require_owner(self._tags() or {})
         if found.get("Type") != "SecureString":
             raise Misconfigured(f"{self._name} is a {found.get('Type')}, not a SecureString; delete it")
+
+    def _require_owner(self, tags: dict[str, str]) -> None:
+        adopt = f"use another name, or adopt it: evercert adopt {quote(self._certificate)} {self._location}"
+        require_owned(tags, self._owner, self._certificate, self._name, adopt)
+
+    def _tags(self) -> dict[str, str] | None:
+        """Return the tags, or None if the parameter does not exist."""
+        named = self._settings.parameter
+        with translated(f"read the tags of {self._name}"):
+            try:
+                answer = self._client.list_tags_for_resource(ResourceType="Parameter", ResourceId=named)
+            except ClientError as error:
+                if code(error) == "InvalidResourceId":
+                    return None
+                raise
+        return {tag["Key"]: tag.get("Value", "") for tag in answer.get("TagList", [])}
 
 
 def _description(value: StoredValue) -> str:
