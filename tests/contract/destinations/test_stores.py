@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from evercert.contracts.destination import Destination, Inspectable
 from evercert.contracts.record import Delivery
-from evercert.errors import Misconfigured
+from evercert.errors import Misconfigured, Throttled, Unavailable
 from evercert.pki.certificate import Bundle
 from tests.contract.destinations.stores import PASSPHRASE, STORES, Store
 from tests.contract.destinations.test_secrets_manager import bundle
+from tests.doubles.strict_aws import REGION, refuse
 from tests.doubles.world import assert_pair
 
 NO_DELIVERY = Delivery()
@@ -159,6 +160,36 @@ def test_value_that_an_operator_created_stays(store: Store) -> None:
     with pytest.raises(Misconfigured, match="does not belong to this stack; use another"):
         store.open().deliver(bundle(), NO_DELIVERY)
     assert store.versions() == before
+
+
+WRITES = {
+    "secrets-manager": ("put_secret_value", "ThrottlingException"),
+    "s3": ("put_object", "SlowDown"),
+    "ssm-parameter": ("put_parameter", "ThrottlingException"),
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("service_error", ["throttled", "InternalError"])
+def test_refused_write_is_retried_and_changes_nothing(name: str, service_error: str) -> None:
+    """The breaker slows the service down after a throttle, and closes it after an outage."""
+    store = STORES[name](None)
+    here = delivered(store.open(), bundle())
+    before = store.versions(), store.stored()
+    operation, throttled = WRITES[store.type]
+    written = getattr(store.client, operation)  # type: ignore[attr-defined]
+    code = throttled if service_error == "throttled" else service_error
+
+    def refusing(**_: Any) -> Any:
+        raise refuse(code, operation, "", 503)
+
+    setattr(store.client, operation, refusing)  # type: ignore[attr-defined]
+    with pytest.raises(Throttled if code == throttled else Unavailable) as caught:
+        store.open().deliver(bundle(), here)
+    assert isinstance(caught.value, Throttled) is (code == throttled)
+    setattr(store.client, operation, written)  # type: ignore[attr-defined]
+    assert (store.versions(), store.stored()) == before
+    assert store.open().service == f"{store.type} {store.account} {REGION}"
 
 
 def test_inspection_accepts_a_missing_and_an_own_value(store: Store) -> None:

@@ -39,7 +39,7 @@ def parameter(connection: Connection, arn: str, region: str, name: str) -> Value
     client = connection.clients.client_in(region, "ssm")
     _require_prefix(arn, name.removeprefix("/"))
     with translated(f"look at {arn}"):
-        tags = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+        tags = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=name).get("TagList", [])
         named: Any = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
         pages = client.get_paginator("describe_parameters").paginate(ParameterFilters=named)
         kind = next((each["Type"] for page in pages for each in page["Parameters"]), "unknown")

@@ -120,8 +120,8 @@ class SSMParameter:
         if found is None:
             raise Busy(f"{self._name} is being created and deleted at the same time; evercert retries later")
         self._require_ours(found)
-        if self._description(found["Version"]) == _description(value):
-            return Delivered(self._location, str(found["Version"]))
+        if self._description(found.get("Version")) == _description(value):
+            return Delivered(self._location, str(found.get("Version")))
         with translated(f"store a new version of {self._name}"):
             answer = self._client.put_parameter(**self._arguments(value), Overwrite=True)
         return Delivered(self._location, str(answer["Version"]))
@@ -132,7 +132,7 @@ class SSMParameter:
         if found is None:
             return Drift(f"{self._name} was deleted", gone=True)
         self._require_ours(found)
-        version = str(found["Version"])
+        version = str(found.get("Version"))
         return None if version == here.version else Drift(f"{self._name} has another version, {version}")
 
     def inspect(self, here: Delivery) -> None:  # noqa: ARG002 (a parameter is found by its name)
@@ -147,7 +147,7 @@ class SSMParameter:
             return dict(self._client.get_parameter(Name=self._settings.parameter)["Parameter"])
         return None
 
-    def _description(self, version: int) -> str | None:
+    def _description(self, version: int | None) -> str | None:
         """Return the description of a version, which identifies its value; only the history has it."""
         start: dict[str, str] = {}
         for _ in range(MOST_PAGES):
