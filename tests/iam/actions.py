@@ -180,8 +180,6 @@ def _s3(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Nee
     # PutObject has no keys for the tags of the object that it replaces.
     context = {**requested, **({} if operation == "PutObject" else existing)}
     yield Need(f"s3:{renamed.get(operation, operation)}", arn, account | context)
-    if operation == "HeadObject":  # user guide: without it, a missing object is a refusal
-        yield Need("s3:ListBucket", bucket, account)
     if operation == "PutObject" and requested:
         yield Need("s3:PutObjectTagging", arn, {**account, **requested, **existing})
     if operation == "PutObject" and "SSEKMSKeyId" in params:
