@@ -33,14 +33,8 @@ _OUTAGE = {
     "DependencyTimeoutException",
     "TransactionInProgressException",
 }
-_CONTENDED = {
-    CONFLICT,
-    f"{CONFLICT}Exception",
-    CONDITION,
-    f"{CONDITION}Exception",
-    "PriorRequestNotComplete",
-    "TooManyUpdates",
-}
+_CONTENDED = {CONFLICT, f"{CONFLICT}Exception", CONDITION, f"{CONDITION}Exception", "PriorRequestNotComplete"}
+_CONTENDED |= {"TooManyUpdates"}  # of Parameter Store
 # "Throttl" is in ThrottlingException, Throttled, RequestThrottled, KmsThrottled, EC2ThrottledException and others.
 _THROTTLED = ("Throttl", "ThroughputExceeded", "RequestLimitExceeded", "SlowDown", "TooManyRequests", "BandwidthLimit")
 _TOO_MANY_REQUESTS = 429  # HTTP
