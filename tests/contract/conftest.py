@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 DOUBLES = {"fake", "strict", "memory", "double", "http"}  # fixture parameters that select a double
-ADAPTERS = {"acm", "dynamodb", "emulator", "kms", "private-ca", "secretsmanager", "sns", "sqs", "table"}
+ADAPTERS = {"acm", "dynamodb", "emulator", "kms", "private-ca", "s3", "secretsmanager", "sns", "sqs", "ssm", "table"}
 ONLY_SECOND = "private-ca"  # fixture parameter of a service that the first emulator does not have
 ERRORS = Path(__file__).with_name("moto_errors.toml")
 

@@ -54,12 +54,12 @@ class StrictSecretsManager:
         *,
         Name: str,
         ClientRequestToken: str,
-        SecretString: str,
         Description: str,
         Tags: list[Any],
         KmsKeyId: str | None = None,
+        **content: str | bytes,
     ) -> dict[str, Any]:
-        self._check(ClientRequestToken, SecretString, "CreateSecret")
+        value = self._content(ClientRequestToken, content, "CreateSecret")
         self._use_key(KmsKeyId, "CreateSecret")
         if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", Name):  # API: Name
             raise refuse("ValidationException", "CreateSecret", "invalid name")
@@ -69,17 +69,17 @@ class StrictSecretsManager:
         found = self.secrets.get(Name)
         if found is not None:
             # API: the same token and value again is the same request
-            if found["values"].get(ClientRequestToken) == SecretString:
+            if found["values"].get(ClientRequestToken) == value:
                 return {"ARN": found["ARN"], "Name": Name, "VersionId": ClientRequestToken}
             raise refuse("ResourceExistsException", "CreateSecret")
         arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{Name}-AbCdEf"
         self.secrets[Name] = {"ARN": arn, "Tags": Tags, "values": {}, "stages": {}, "deleted": None, "key": KmsKeyId}
-        self._store(self.secrets[Name], ClientRequestToken, SecretString)
+        self._store(self.secrets[Name], ClientRequestToken, value)
         self.writes.append("create")
         return {"ARN": arn, "Name": Name, "VersionId": ClientRequestToken}
 
-    def put_secret_value(self, *, SecretId: str, ClientRequestToken: str, SecretString: str) -> dict[str, Any]:
-        self._check(ClientRequestToken, SecretString, "PutSecretValue")
+    def put_secret_value(self, *, SecretId: str, ClientRequestToken: str, **content: str | bytes) -> dict[str, Any]:
+        value = self._content(ClientRequestToken, content, "PutSecretValue")
         secret = self._find(SecretId, "PutSecretValue")
         if secret.get("primary", secret.get("hidden", REGION)) != REGION:
             # Guide, "Replicate secrets": only the primary secret can be changed
@@ -88,11 +88,11 @@ class StrictSecretsManager:
             raise refuse("InvalidRequestException", "PutSecretValue", "marked for deletion")
         self._use_key(secret["key"], "PutSecretValue")
         stored = secret["values"].get(ClientRequestToken)
-        if stored is not None and stored != SecretString:
+        if stored is not None and stored != value:
             # API: "you can't modify an existing version, you can only create new ones"
             raise refuse("ResourceExistsException", "PutSecretValue")
         if stored is None:
-            self._store(secret, ClientRequestToken, SecretString)
+            self._store(secret, ClientRequestToken, value)
             self.writes.append("put")
         # API: "If a version with this value already exists … the operation succeeds but does nothing": no label moves
         stages = sorted(secret["stages"].get(ClientRequestToken, ()))
@@ -124,7 +124,8 @@ class StrictSecretsManager:
         version = next((v for v, stages in secret["stages"].items() if VersionStage in stages), None)
         if version is None:
             raise refuse("ResourceNotFoundException", "GetSecretValue")
-        return {"SecretString": secret["values"][version], "VersionId": version}
+        value = secret["values"][version]
+        return {"SecretString" if isinstance(value, str) else "SecretBinary": value, "VersionId": version}
 
     def delete_secret(self, *, SecretId: str) -> None:
         self._find(SecretId, "DeleteSecret")["deleted"] = "2026-01-15"
@@ -149,13 +150,17 @@ class StrictSecretsManager:
                 message = "Secrets Manager can't encrypt the protected secret text using the provided KMS key."
                 raise refuse("EncryptionFailure", operation, message)
 
-    def _check(self, token: str, value: str, operation: str) -> None:
+    def _content(self, token: str, content: dict[str, str | bytes], operation: str) -> str | bytes:
         if not 32 <= len(token) <= 64:  # model: ClientRequestTokenType
             raise refuse("ParamValidationError", operation, "token length")
-        if not 1 <= len(value.encode()) <= self.LARGEST:
+        ((name, value),) = content.items()  # API: "either SecretString or SecretBinary must have a value, but not both"
+        if (name, type(value)) not in {("SecretString", str), ("SecretBinary", bytes)}:
+            raise refuse("ParamValidationError", operation, name)
+        if not 1 <= len(value if isinstance(value, bytes) else value.encode()) <= self.LARGEST:
             raise refuse("ValidationException", operation, "secret length")
+        return value
 
-    def _store(self, secret: dict[str, Any], version: str, value: str) -> None:
+    def _store(self, secret: dict[str, Any], version: str, value: str | bytes) -> None:
         secret["values"][version] = value
         self._make_current(secret, version)
 

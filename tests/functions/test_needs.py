@@ -28,7 +28,7 @@ from tests.contract.destinations.test_context import destination_role
 from tests.doubles.authority.ceremony import Ceremony, order
 from tests.doubles.fakes import START
 from tests.doubles.world import STACK_ID, World
-from tests.tools.local_stack import Emulator
+from tests.tools.local_stack import REGION, Emulator
 
 ADDRESS = "https://ca.example"
 OTHER_REGION = "us-east-1"
@@ -169,6 +169,32 @@ def test_issuer_uses_secrets_under_a_listed_key(world: World, open_destination: 
     secrets.create_secret(Name=name, SecretString=f'{{"address": "{ADDRESS}", "client-id": "i"}}', KmsKeyId=key)
     found = Credentials(world.clients).read(Reference.model_validate({"aws-secret": name}), ADDRESS)
     assert found == {"client-id": "i"}
+
+
+def test_issuer_stores_objects(world: World, open_destination: Callable[..., Any]) -> None:
+    """The emulator asks for no permission on the key; the judge does."""
+    key, s3 = world.operator.kms.create_key()["KeyMetadata"]["Arn"], world.operator.s3
+    bucket = f"bucket-{world.secret.rpartition('/')[2]}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    world.judge_as({"SecretKeys": key, "DestinationBuckets": f"arn:aws:s3:::{bucket}"})
+    destination = open_destination(type="s3", bucket=bucket, **{"kms-key": key})
+    destination.preflight(None, NOWHERE)
+    here = Delivery(revision=1, **vars(destination.deliver(bundle(), NOWHERE)))
+    destination.deliver(bundle(number=1), here)
+    assert destination.examine(here) is not None
+
+
+@pytest.mark.parametrize("region", [None, OTHER_REGION])
+def test_issuer_stores_parameters(world: World, open_destination: Callable[..., Any], region: str | None) -> None:
+    key, name = world.operator.kms.create_key()["KeyMetadata"]["Arn"], f"/{world.secret}"
+    world.judge_as({"SecretKeys": key, "DestinationRegions": OTHER_REGION})
+    where = {"region": region} if region else {"kms-key": key}
+    destination = open_destination(type="ssm-parameter", parameter=name, **where)
+    destination.preflight(None, NOWHERE)
+    here = Delivery(revision=1, **vars(destination.deliver(bundle(), NOWHERE)))
+    destination.deliver(bundle(number=1), here)
+    assert destination.examine(here) is not None
 
 
 def test_issuer_sends_itself_a_message(world: World) -> None:

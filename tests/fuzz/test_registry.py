@@ -11,6 +11,7 @@ from tests.fuzz.registry import READERS
 
 # Parsers of what evercert itself has made or checked in the same process: no other input reaches them.
 OWN_VALUES: dict[tuple[str, str], str] = {
+    ("pki/formats.py", "pkcs12"): "a private key of evercert",
     ("authority/infisical_api/openapi.py", "openapi_document"): "a file of the package",
     ("cli/authority/connection.py", "from_connection"): "outputs of the stack, unread",
     ("cli/authority/ceiling_options.py", "merged"): "the options, which `parse_options` has checked",

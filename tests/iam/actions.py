@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.iam.dynamodb import dynamodb
 from tests.iam.facts import Facts, Record, secret_name, tags_of
@@ -141,9 +142,20 @@ def _acm_pca(operation: str, params: Any, where: Where, facts: Facts) -> Iterato
 
 
 def _ssm(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
-    names = [params["Name"]] if "Name" in params else params.get("Names", ["*"])
-    for name in names:
-        yield Need(f"ssm:{operation}", where.arn("ssm", f"parameter/{name.removeprefix('/')}"))
+    named = params.get("Name") or params.get("ResourceId")
+    for name in [named] if named else params.get("Names", ["*"]):
+        arn = where.arn("ssm", f"parameter/{name.removeprefix('/')}")
+        context = {**_requested(params), **_existing(facts, where.region, name)}
+        overwrites = {"ssm:Overwrite": str(params.get("Overwrite", False)).lower()}
+        yield Need(f"ssm:{operation}", arn, context | (overwrites if operation == "PutParameter" else {}))
+        if operation != "PutParameter":
+            continue
+        if params.get("Tags"):
+            yield Need("ssm:AddTagsToResource", arn, context)
+        if (key := params.get("KeyId")) is not None:  # user guide, "AWS KMS encryption for Parameter Store"
+            inner = {"kms:EncryptionContext:PARAMETER_ARN": arn}
+            for action in ("kms:Encrypt", "kms:GenerateDataKey"):  # of standard and of advanced parameters
+                yield via(action, key, "ssm", where, inner)
 
 
 def _sts(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
@@ -160,10 +172,18 @@ def _lambda(operation: str, params: Any, where: Where, facts: Facts) -> Iterator
 
 def _s3(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
     renamed = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
-    key = f"/{params['Key']}" if "Key" in params else ""
-    bucket = params.get("Bucket", "*")
-    action, arn = renamed.get(operation, operation), f"arn:{where.partition}:s3:::{bucket}{key}"
-    yield Need(f"s3:{action}", arn, {"aws:ResourceAccount": where.account})
+    bucket = f"arn:{where.partition}:s3:::{params.get('Bucket', '*')}"
+    arn = f"{bucket}/{params['Key']}" if "Key" in params else bucket
+    account = {"aws:ResourceAccount": where.account}
+    existing = {f"s3:ExistingObjectTag/{key}": value for key, value in facts.object_tags.get(arn, {}).items()}
+    requested = {f"s3:RequestObjectTag/{key}": value for key, value in parse_qsl(params.get("Tagging") or "")}
+    # PutObject has no keys for the tags of the object that it replaces.
+    context = {**requested, **({} if operation == "PutObject" else existing)}
+    yield Need(f"s3:{renamed.get(operation, operation)}", arn, account | context)
+    if operation == "PutObject" and requested:
+        yield Need("s3:PutObjectTagging", arn, {**account, **requested, **existing})
+    if operation == "PutObject" and "SSEKMSKeyId" in params:
+        yield via("kms:GenerateDataKey", params["SSEKMSKeyId"], "s3", where, {"kms:EncryptionContext:aws:s3:arn": arn})
 
 
 def _cloudformation(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:
@@ -208,7 +228,11 @@ def _cloudwatch(operation: str, params: Any, where: Where, facts: Facts) -> Iter
 
 
 # TagResources also needs the permission of each resource's own service to add tags.
-TAG_ACTIONS = {"secretsmanager": "secretsmanager:TagResource", "acm": "acm:AddTagsToCertificate"}
+TAG_ACTIONS = {
+    "secretsmanager": "secretsmanager:TagResource",
+    "acm": "acm:AddTagsToCertificate",
+    "ssm": "ssm:AddTagsToResource",
+}
 
 
 def _tagging(operation: str, params: Any, where: Where, facts: Facts) -> Iterator[Need]:

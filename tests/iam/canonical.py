@@ -12,7 +12,9 @@ Entry = dict[str, Any]
 # Names that tests choose, in the last part of an ARN.
 NAMES = [
     (re.compile(r"(secret:evercert/(?:certificates|credentials)/).*"), r"\1NAME-AbCdEf"),
-    (re.compile(r"(parameter/evercert/credentials/).*"), r"\1NAME"),
+    (re.compile(r"(parameter/evercert/(?:certificates|credentials)/).*"), r"\1NAME"),
+    (re.compile(r"^(?!parameter/)[^/:]+/(evercert/certificates/).*"), r"BUCKET/\1NAME"),
+    (re.compile(r"^(?!BUCKET)bucket-.*"), "BUCKET"),
     (re.compile(r"(certificate/)[^*].*"), r"\1ID"),
     (re.compile(r"(key/)[0-9a-f-]{36}"), r"\1ID"),
     (re.compile(r"(role/).*"), r"\1NAME"),
@@ -30,6 +32,8 @@ UNSTABLE = {
     "aws:PrincipalArn",
     "sts:RoleSessionName",
     "kms:EncryptionContext:SecretARN",
+    "kms:EncryptionContext:PARAMETER_ARN",
+    "kms:EncryptionContext:aws:s3:arn",
 }
 RECORD_NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 
@@ -48,7 +52,7 @@ class Canonical:
         """Return the entry of the file for one need."""
         context = {key: self._value(key, value) for key, value in request.context.items() if key not in UNSTABLE}
         resource = self._resource(request.resource)
-        if str(context.get("kms:ViaService")).startswith("secretsmanager."):
+        if str(context.get("kms:ViaService")).startswith(("secretsmanager.", "ssm.", "s3.")):
             resource = resource.replace("key/ID", "key/SECRETS")  # of the parameter SecretKeys
         if principal == "issuer" and request.action in ("kms:Sign", "kms:GetPublicKey"):
             resource = resource.replace("key/ID", "key/ACCOUNT")  # of the parameter AccountKeys
@@ -79,7 +83,8 @@ class Canonical:
         if key == "dynamodb:LeadingKeys":
             kind, mark, _ = value.partition("#")
             return kind + mark if KIND.fullmatch(kind) else "NAME"
-        named = key.startswith(("aws:RequestTag/", "aws:ResourceTag/", "kms:EncryptionContext:"))
+        tags = ("aws:RequestTag/", "aws:ResourceTag/", "s3:RequestObjectTag/", "s3:ExistingObjectTag/")
+        named = key.startswith((*tags, "kms:EncryptionContext:"))
         return "NAME" if named else value
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.iam.policies import Statement, statements
 
@@ -34,6 +35,7 @@ class Facts:
     key_policies: dict[str, list[Statement]] = field(default_factory=dict)
     secret_keys: dict[str, str] = field(default_factory=dict)
     secret_arns: dict[tuple[str, str], str] = field(default_factory=dict)
+    object_tags: dict[str, dict[str, str]] = field(default_factory=dict)  # by ARN
 
     def learn(self, call: Record) -> None:
         """Update the state with what a call changed or read."""
@@ -47,6 +49,7 @@ class Facts:
         params, region = call["params"], str(call["region"])
         if call["service"] == "secretsmanager" and answer["arn"]:
             self.secret_arns[region, secret_name(answer["arn"])] = answer["arn"]
+        self._learn_tags(call, params, region, answer["tags"])
         match call["service"], call["operation"]:
             case "secretsmanager", "CreateSecret":
                 self._tag(region, params["Name"], tags_of(params.get("Tags")))
@@ -70,6 +73,21 @@ class Facts:
                 self._set_policy(answer["arn"], params.get("Policy"))
             case "kms", "PutKeyPolicy":
                 self._set_policy(params["KeyId"], params["Policy"])
+
+    def _learn_tags(self, call: Record, params: Any, region: str, tags: Any) -> None:
+        """Update the tags of parameters and objects."""
+        match call["service"], call["operation"]:
+            case "ssm", "PutParameter" if not params.get("Overwrite"):
+                self._tag(region, params["Name"], tags_of(params.get("Tags")))
+            case "ssm", "AddTagsToResource":
+                self._tag(region, params["ResourceId"], tags_of(params["Tags"]))
+            case "ssm", "ListTagsForResource" if tags is not None:
+                self.tags[region, params["ResourceId"]] = tags_of(tags)
+            case "s3", "PutObject":
+                name = f"{params['Bucket']}/{params['Key']}"
+                self.object_tags[f"{self.root.rpartition(':iam:')[0]}:s3:::{name}"] = dict(
+                    parse_qsl(params.get("Tagging") or "")
+                )
 
     def _tag(self, region: str, name: str, added: dict[str, str], removed: Any = ()) -> None:
         found = {**self.tags.get((region, name), {}), **added}

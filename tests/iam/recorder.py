@@ -19,7 +19,7 @@ HIDDEN = {
 }  # fmt: skip
 KEYS = ("pk", "sk")
 PARTITION = re.compile(r"\S+ = (:\w+)")  # of a query, which names the partition key first
-TAG_READERS = {"DescribeSecret", "ListTagsForCertificate", "ListResourceTags"}
+TAG_READERS = {"DescribeSecret", "ListTagsForCertificate", "ListResourceTags", "ListTagsForResource"}
 ENTRY = "evercert-judge"
 Record = dict[str, Any]
 
@@ -67,7 +67,11 @@ def _answered(parsed: Any, context: Any, **_: Any) -> None:
     arn = parsed.get("ARN") or parsed.get("CertificateArn") or _mapping(parsed, "KeyMetadata").get("Arn")
     arn = arn if isinstance(arn, str) else None
     code = _mapping(parsed, "Error").get("Code", "?") if "Error" in parsed else ""
-    answer = {"code": code, "arn": arn, "tags": parsed.get("Tags") if entry["operation"] in TAG_READERS else None}
+    answer = {
+        "code": code,
+        "arn": arn,
+        "tags": parsed.get("Tags", parsed.get("TagList")) if entry["operation"] in TAG_READERS else None,
+    }
     if not _folders:
         entry["answer"] = answer
     else:

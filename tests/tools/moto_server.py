@@ -14,7 +14,7 @@ from tests.tools.local_stack import ACCOUNT, ROOT, Emulator, NotRunning, free_po
 
 LAUNCHER = ROOT / "tests" / "tools" / "moto_launcher.py"
 ENVIRONMENT = ROOT / ".venv" / "moto"
-# Arguments of pytest: the contract suites of DynamoDB, Secrets Manager, SQS, SNS, KMS and AWS Private CA, on moto. It
+# Arguments of pytest: the contract suites of DynamoDB, Secrets Manager, S3, Parameter Store, SQS, SNS, KMS and AWS Private CA, on moto. It
 # neither verifies signatures nor trusts roles, so the suites of STS, of sessions and of other accounts are not among them; nor is ACM: its
 # samples have fixed dates, and moto refuses expired certificates, as AWS does.
 ON_MOTO = [
@@ -22,6 +22,8 @@ ON_MOTO = [
     "moto",
     "tests/contract/aws",
     "tests/contract/destinations/test_secrets_manager.py",
+    "tests/contract/destinations/test_stores.py",
+    "tests/contract/destinations/test_value_formats.py",
     "--ignore=tests/contract/aws/test_session.py",
     "--ignore=tests/contract/aws/authority/test_sts.py",
     "--ignore=tests/contract/aws/authority/test_validation_namespaces.py",

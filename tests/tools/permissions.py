@@ -28,6 +28,7 @@ PARAMETERS = {
     "Responder": "yes",
     "DestinationRegions": "us-east-1",
     "SecretArns": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:NAME-AbCdEf",
+    "DestinationBuckets": "arn:aws:s3:::BUCKET",
     "DestinationRoles": "arn:aws:iam::111122223333:role/NAME",
     "HostedZones": "NAME",
     "SolverRoles": "arn:aws:iam::111122223333:role/NAME",

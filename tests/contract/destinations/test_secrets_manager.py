@@ -309,7 +309,7 @@ def test_estimate_covers_many_names(count: int, algorithm: str) -> None:
 def test_check_refuses_too_many_names() -> None:
     names = [f"host-{number:05d}.service.example.com" for number in range(2_000)]
     with pytest.raises(Rejected, match="split the certificate"):
-        SecretsManager.check(spec(attributes={"alt-names": names}))
+        SecretsManager.Settings(secret="a").check(spec(attributes={"alt-names": names}))
 
 
 @pytest.mark.parametrize(("name", "secret"), [("web", "web"), ("*.example.com", "_wildcard.example.com")])
@@ -412,5 +412,5 @@ def test_unusable_key_is_misconfigured(state: str, message: str, adopted: bool) 
 
 
 def test_settings_refuse_a_key_of_another_region() -> None:
-    with pytest.raises(ValueError, match="must be a key in us-east-1, the region of the secret"):
+    with pytest.raises(ValueError, match="must be a key in us-east-1, the region of the destination"):
         SecretsManager.Settings.model_validate({"secret": "a", "region": "us-east-1", "kms-key": KEY})

@@ -158,6 +158,54 @@ MOVED = SECRETS | {
 }  # fmt: skip
 
 
+def objects() -> Iterator[Run]:
+    arn = "arn:aws:s3:::certificates/evercert/certificates/web.json"
+    place = destination("s3", bucket="certificates", **{"kms-key": KEY_ARN})
+    for here in (Delivery(location=arn, version="v1", revision=1), Delivery()):
+        yield partial(place.deliver, bundle(), here)
+        yield partial(place.examine, here)
+        yield partial(place.inspect, here)
+    yield lambda: adoption.tag(stack_connection(), adoption.find(stack_connection(), "web", arn))
+
+
+OBJECTS = {
+    "s3:HeadObject": {"ETag": '"1"', "VersionId": "v1", "Metadata": {"evercert-value": "1"}},
+    "s3:GetObjectTagging": {"TagSet": TAGS},
+    "s3:GetBucketVersioning": {"Status": "Enabled"},
+    "s3:PutObject": {"ETag": '"2"', "VersionId": "v2"},
+    "s3:PutObjectTagging": {},
+}
+NO_OBJECT = OBJECTS | {
+    "s3:HeadObject": {"Error": {"Code": "404"}},
+    "s3:GetObjectTagging": {"Error": {"Code": "NoSuchKey"}},
+}
+OVERTAKEN = OBJECTS | {"s3:PutObject": {"Error": {"Code": "PreconditionFailed"}}}
+
+
+def parameters() -> Iterator[Run]:
+    arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/evercert/certificates/web"
+    place, here = destination("ssm-parameter"), Delivery(location=arn, version="1", revision=1)
+    yield lambda: place.deliver(bundle(), here)
+    yield lambda: place.examine(here)
+    yield lambda: place.inspect(here)
+    yield lambda: adoption.tag(stack_connection(), adoption.find(stack_connection(), "web", arn))
+
+
+PARAMETERS = {
+    "ssm:GetParameter": {"Parameter": {"Version": 2, "Type": "SecureString", "Value": "AQ"}},
+    "ssm:GetParameterHistory": {"Parameters": [{"Version": 1, "Description": "a"}, {"Version": 2, "Description": "b"}]},
+    "ssm:ListTagsForResource": {"TagList": TAGS},
+    "ssm:PutParameter": {"Version": 3, "Tier": "Standard"},
+    "ssm:DescribeParameters": {"Parameters": [{"Name": "/evercert/certificates/web", "Type": "SecureString"}]},
+    "ssm:AddTagsToResource": {},
+}
+NO_PARAMETER = PARAMETERS | {
+    "ssm:GetParameter": {"Error": {"Code": "ParameterNotFound"}},
+    "ssm:ListTagsForResource": {"Error": {"Code": "InvalidResourceId"}},
+}
+CREATED_MEANWHILE = NO_PARAMETER | {"ssm:PutParameter": {"Error": {"Code": "ParameterAlreadyExists"}}}
+
+
 def acm() -> Iterator[Run]:
     here = Delivery(location=ARN, version="1", revision=1)
     for place in (destination("acm"), destination("acm", arn=ARN)):
@@ -456,6 +504,8 @@ def held_by_acm() -> list[dict[str, Any]]:
 
 ANSWERS: dict[str, tuple[Callable[[], Iterator[Run]], Callable[[], list[Any]]]] = {
     "secrets": (secrets_manager, lambda: [SECRETS, ABSENT, MOVED]),
+    "objects": (objects, lambda: [OBJECTS, NO_OBJECT, OVERTAKEN]),
+    "parameters": (parameters, lambda: [PARAMETERS, NO_PARAMETER, CREATED_MEANWHILE]),
     "ACM": (acm, held_by_acm),
     "an assumed role": (assumed_role, lambda: [{"sts:AssumeRole": {"Credentials": {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c", "Expiration": START}}}]),
     "an operator": (operator, lambda: [{"sts:GetCallerIdentity": {"Arn": f"arn:aws:iam::{ACCOUNT}:user/x"}}]),

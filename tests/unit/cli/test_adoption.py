@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from evercert.aws.tags import Owner
-from evercert.cli import adoption
+from evercert.cli import adopted_values, adoption
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
 from evercert.documents.spec import Component
@@ -216,3 +216,103 @@ def test_find_refuses_a_replica() -> None:
         adoption.find(connection(Account(secret={"PrimaryRegion": ELSEWHERE})), "web", "team/tls")
     assert f"evercert adopt web {SECRET.replace(REGION, ELSEWHERE)}" in str(caught.value)
     assert adoption.find(connection(Account(secret={"PrimaryRegion": REGION})), "web", "team/tls")
+
+
+PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/evercert/certificates/web"
+OBJECT = "arn:aws:s3:::certificates/evercert/certificates/web.json"
+
+
+@dataclass
+class Values:
+    """Parameter Store and S3 with one value; the answers have the shapes of the service models."""
+
+    tags: dict[str, str]
+    type: str = "SecureString"
+    status: str | None = "Enabled"
+
+    def client_in(self, _region: str, service: str) -> Values:
+        assert service in {"ssm", "s3"}
+        return self
+
+    def pairs(self) -> list[dict[str, str]]:
+        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "describe_parameters"
+        return SimpleNamespace(paginate=lambda **_: [{"Parameters": []}, {"Parameters": [{"Type": self.type}]}])
+
+    def list_tags_for_resource(self, *, ResourceType: str, ResourceId: str) -> dict[str, Any]:
+        assert (ResourceType, ResourceId) == ("Parameter", "/evercert/certificates/web")
+        return {"TagList": self.pairs()}
+
+    def add_tags_to_resource(self, *, ResourceType: str, ResourceId: str, Tags: list[dict[str, str]]) -> None:
+        assert (ResourceType, ResourceId) == ("Parameter", "/evercert/certificates/web")
+        self.tags |= {tag["Key"]: tag["Value"] for tag in Tags}
+
+    def get_bucket_versioning(self, *, Bucket: str) -> dict[str, Any]:
+        return {"Status": self.status} if self.status else {}
+
+    def get_object_tagging(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        return {"TagSet": self.pairs()}
+
+    def put_object_tagging(self, *, Bucket: str, Key: str, Tagging: dict[str, Any]) -> None:
+        self.tags = {tag["Key"]: tag["Value"] for tag in Tagging["TagSet"]}
+
+
+def values_connection(values: Values) -> Any:
+    meta = SimpleNamespace(region_name=REGION)
+    clients = SimpleNamespace(client_in=values.client_in, cloudformation=SimpleNamespace(meta=meta))
+    return SimpleNamespace(clients=clients, owner=OWNER)
+
+
+@pytest.mark.parametrize(
+    ("arn", "destination"),
+    [
+        (PARAMETER, {"type": "ssm-parameter", "parameter": "/evercert/certificates/web"}),
+        (
+            OBJECT,
+            {
+                "type": "s3",
+                "bucket": "certificates",
+                "key": "evercert/certificates/web.json",
+                "kms-key": adopted_values.A_KEY,
+            },
+        ),
+    ],
+    ids=["parameter", "object"],
+)
+def test_stored_values_are_adopted_by_their_tags(arn: str, destination: dict[str, str]) -> None:
+    values = Values({"team": "web"})
+    found = adoption.find(values_connection(values), "web", arn)
+    assert (found.destination, found.ours) == (destination, False)
+    assert found.notes == ["the next delivery replaces its value; check that its readers can parse the new one"]
+    adoption.tag(values_connection(values), found)
+    assert values.tags == {"team": "web", **OURS}
+    again = adoption.find(values_connection(values), "web", arn)
+    assert (again.ours, again.notes) == (True, [])
+    component = Component.model_validate(destination)
+    wanted = spec("web").model_copy(update={"destinations": (component,)})
+    record = Record(name="web", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=wanted, generation=1)
+    assert found.is_destination_of(record)
+    assert not found.is_destination_of(record.model_copy(update={"spec": spec("web")}))
+
+
+@pytest.mark.parametrize(
+    ("arn", "values", "message"),
+    [
+        (PARAMETER, Values({"evercert:stack": "other"}), "belongs to stack 'other'"),
+        (OBJECT, Values({"evercert:stack": "other"}), "belongs to stack 'other'"),
+        (PARAMETER, Values({}, type="String"), "of type String: its type cannot be changed"),
+        (PARAMETER.replace("certificates", "credentials"), Values({}), "only names below evercert/certificates/"),
+        (OBJECT.replace("evercert/", "team/"), Values({}), "only names below evercert/certificates/"),
+    ],
+    ids=["parameter of another", "object of another", "text", "credentials", "other key"],
+)
+def test_values_that_the_issuer_cannot_write_are_refused(arn: str, values: Values, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        adoption.find(values_connection(values), "web", arn)
+
+
+def test_object_without_versions_is_noted() -> None:
+    found = adoption.find(values_connection(Values({}, status=None)), "web", OBJECT)
+    assert found.notes[-1] == "bucket certificates has no versioning: enable it"

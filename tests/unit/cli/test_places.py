@@ -50,6 +50,23 @@ def test_region_must_be_listed(settings: dict[str, str], refusal: bool) -> None:
 
 @pytest.mark.parametrize(
     ("listed", "role", "refusal"),
+    [
+        ("", {}, True),
+        ("arn:aws:s3:::other, arn:aws:s3:::certificates", {}, False),
+        ("arn:aws:s3:::certificates-2", {}, True),
+        ("", {"role": ROLE}, False),
+    ],
+)
+def test_bucket_must_be_listed(listed: str, role: dict[str, str], refusal: bool) -> None:
+    message = "web: destination s3: the stack may not store certificates in bucket certificates; "
+    remedy = "add arn:aws:s3:::certificates to the stack's parameter DestinationBuckets"
+    parameters = {"DestinationBuckets": listed, "SecretKeys": KEY}
+    found = refused(parameters, type="s3", bucket="certificates", **{"kms-key": KEY}, **role)
+    assert found == [message + remedy] * refusal
+
+
+@pytest.mark.parametrize(
+    ("listed", "role", "refusal"),
     [("", {}, True), (f"x, {KEY}", {}, False), (KEY + "2", {}, True), ("", {"role": ROLE}, False)],
 )
 def test_key_must_be_listed(listed: str, role: dict[str, str], refusal: bool) -> None:

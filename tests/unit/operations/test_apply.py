@@ -297,20 +297,35 @@ def test_repeated_apply_completes_crashed_one(left: int) -> None:
     assert again.steps == []
 
 
-def test_removed_destination_is_noted() -> None:
+def delivered(*destinations: dict[str, str]) -> FakeTable:
+    """Return a table with a certificate that is delivered to these destinations."""
     table = FakeTable()
-    kept, gone = ({"type": "secrets-manager", "secret": f"evercert/certificates/{name}"} for name in ("a", "b"))
-    before = small(destinations=[kept, gone])
+    before = small(destinations=list(destinations))
     record = Record(name="web", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=before, generation=1)
     table.write([Change(record, None)], START)
     held, _ = table.claim("web", Claim(id="mine", until=START), START)
     deliveries = {c.key: Delivery(revision=1, location=f"arn:{c.settings['secret']}") for c in before.destinations}
     table.release(held, {"deliveries": deliveries}, START, START)
     table.write_issuer("main", Component(type="self-signed"))
-    planned = plan(ApplyInput({}, [small(destinations=[kept])]), table, KINDS, START)
+    return table
+
+
+def test_removed_destination_is_noted() -> None:
+    kept, gone = ({"type": "secrets-manager", "secret": f"evercert/certificates/{name}"} for name in ("a", "b"))
+    planned = plan(ApplyInput({}, [small(destinations=[kept])]), delivered(kept, gone), KINDS, START)
     (note,) = planned.notes
     assert note.startswith("web: secrets-manager secret=evercert/certificates/b is no longer a destination")
     assert note.endswith("it keeps its certificate (arn:evercert/certificates/b)")
+
+
+def test_changed_format_is_delivered_and_removes_nothing() -> None:
+    secret = {"type": "secrets-manager", "secret": "evercert/certificates/a"}
+    changed = small(destinations=[{**secret, "format": "pem"}])
+    planned = plan(ApplyInput({}, [changed]), delivered(secret), KINDS, START)
+    (step,) = planned.steps
+    assert planned.notes == []
+    record = step.change.record
+    assert changed.destinations[0].key not in record.deliveries  # so that the next run delivers it
 
 
 def test_repair_keeps_deliveries() -> None:

@@ -390,6 +390,8 @@ def test_issuer_reads_only_credentials_of_its_region() -> None:
     found = {}
     for statement in allowed("IssuerRole"):
         assert "secretsmanager:BatchGetSecretValue" not in actions(statement)
+        if ":parameter/evercert/certificates/" in str(statement["Resource"]):
+            continue  # tests/unit/template/test_destinations.py: NoDecryption
         if any(action in readable or action.startswith("ssm:") for action in actions(statement)):
             (action,) = actions(statement)
             found[action] = statement["Resource"]["Sub"]
@@ -439,9 +441,12 @@ def test_secrets_are_written_only_with_our_tag() -> None:
 def test_keys_of_secrets_are_used_only_by_their_services() -> None:
     (statement,) = [statement for statement in allowed("IssuerRole") if statement.get("Sid") == "KeysOfSecrets"]
     assert statement["Resource"] == {"Ref": "SecretKeys"}
-    assert set(actions(statement)) == {"kms:GenerateDataKey", "kms:Decrypt"}
-    services = [{"Sub": "secretsmanager.*.${AWS::URLSuffix}"}, {"Sub": "ssm.${AWS::Region}.${AWS::URLSuffix}"}]
+    assert set(actions(statement)) == {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"}
+    services = [{"Sub": "secretsmanager.*.${AWS::URLSuffix}"}, {"Sub": "ssm.*.${AWS::URLSuffix}"}]
     assert statement["Condition"] == {"StringLike": {"kms:ViaService": services}}
+    (objects,) = [statement for statement in allowed("IssuerRole") if statement.get("Sid") == "KeysOfObjects"]
+    assert (actions(objects), objects["Resource"]) == (["kms:GenerateDataKey"], {"Ref": "SecretKeys"})
+    assert objects["Condition"] == {"StringLike": {"kms:ViaService": {"Sub": "s3.*.${AWS::URLSuffix}"}}}
 
 
 def test_account_keys_sign_digests_only() -> None:
@@ -493,14 +498,15 @@ def test_owner_in_the_template_is_the_one_of_the_code() -> None:
 def test_secrets_and_certificates_are_limited_to_listed_regions() -> None:
     listed = {"Sub": ["${AWS::Region},${More}", {"More": {"Join": [",", {"Ref": "DestinationRegions"}]}}]}
     regions = {"If": ["HasDestinationRegions", {"Split": [",", listed]}, {"Ref": "AWS::Region"}]}
-    (refusal,) = [statement for statement in statements("IssuerRole") if statement["Effect"] == "Deny"]
+    (refusal,) = [one for one in statements("IssuerRole") if one.get("Sid") == "NoOtherRegions"]
+    assert refusal["Effect"] == "Deny"
     services = {action.removesuffix(":*") for action in refusal["Action"]}
     assert refusal["Condition"] == {"StringNotEquals": {"aws:RequestedRegion": regions}}
     assert refusal["Resource"] == "*"
     for statement in allowed("IssuerRole"):
         if not services & {action.partition(":")[0] for action in actions(statement)}:
             assert ":*:" not in str(statement["Resource"]), statement
-    assert services == {"secretsmanager", "acm"}
+    assert services == {"secretsmanager", "acm", "ssm", "s3"}
 
 
 def test_checker_has_no_access_to_issuers_topic_and_secrets() -> None:
@@ -585,6 +591,8 @@ def test_role_policies_stay_below_the_iam_size_limit(secrets: int, more: dict[st
             "Responder": "yes",
             "SecretArns": many,
             "DestinationRegions": "us-east-1,eu-west-1",
+            "DestinationBuckets": ",".join(f"arn:aws:s3:::certificates-of-the-platform-team-{n}" for n in range(5)),
+            "SecretKeys": ",".join(f"arn:aws:kms:eu-central-1:111122223333:key/{'1234abcd-' * 4}{n}" for n in range(3)),
             **more,
         },
         stack="evercert-of-the-platform-team",

@@ -44,6 +44,21 @@ class Credentials:
             raise Misconfigured(f"{reference} has no key {wanted!r}; add it, or name another key after a #")
         return value[wanted]
 
+    def passphrase(self, reference: Reference) -> str:
+        """Return the value of the reference's key, else of `passphrase`.
+
+        Raises Misconfigured for a missing value, and for a credential that is bound to an address: it is of an issuer.
+        """
+        value = _object(self._text(reference), reference, _UNBOUND)
+        if "address" in value:
+            raise Misconfigured(
+                f"{reference} is a credential for an address; store the passphrase in an object of its own"
+            )
+        wanted = reference.key or "passphrase"
+        if not isinstance(found := value.get(wanted), str):
+            raise Misconfigured(f"{reference} has no text at key {wanted!r}; add it, or name another key after a #")
+        return found
+
     def _text(self, reference: Reference) -> str:
         if reference.aws_secret is not None and reference.name in self._offered:
             return self._offered[reference.name]
@@ -60,15 +75,17 @@ class Credentials:
                 raise
 
 
-def _object(text: str, reference: Reference) -> dict[str, Any]:
+_BOUND = '{"address": "https://…", …}, which binds it to that address'
+_UNBOUND = '{"passphrase": "…"}'
+
+
+def _object(text: str, reference: Reference, form: str = _BOUND) -> dict[str, Any]:
     try:
         value = json_parser.parse(text)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Misconfigured(
-            f'{reference} is not a JSON object; store {{"address": "https://…", …}}, which binds it to that address'
-        )
+        raise Misconfigured(f"{reference} is not a JSON object; store {form}")
     return value
 
 

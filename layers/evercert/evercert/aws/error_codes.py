@@ -13,7 +13,14 @@ from botocore.exceptions import ClientError
 from evercert.aws.lambda_clock import now
 from evercert.errors import Busy, ClockWrong, EvercertError, Misconfigured, Rejected, Throttled, Unavailable
 
-DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"}
+DENIED = {
+    "403",  # the answer of S3 to HEAD has no other code
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "NotAuthorized",
+    "UnauthorizedOperation",
+}
 CANCELLED = "TransactionCanceledException"
 CONDITION, CONFLICT, INVALID = "ConditionalCheckFailed", "TransactionConflict", "ValidationError"
 _OUTAGE = {
@@ -27,6 +34,7 @@ _OUTAGE = {
     "TransactionInProgressException",
 }
 _CONTENDED = {CONFLICT, f"{CONFLICT}Exception", CONDITION, f"{CONDITION}Exception", "PriorRequestNotComplete"}
+_CONTENDED |= {"TooManyUpdates"}  # of Parameter Store
 # "Throttl" is in ThrottlingException, Throttled, RequestThrottled, KmsThrottled, EC2ThrottledException and others.
 _THROTTLED = ("Throttl", "ThroughputExceeded", "RequestLimitExceeded", "SlowDown", "TooManyRequests", "BandwidthLimit")
 _TOO_MANY_REQUESTS = 429  # HTTP
@@ -47,7 +55,7 @@ _CLOCK_MESSAGE = re.compile(r"signature (?:expired|not yet current)", re.IGNOREC
 # A key that is disabled, pending deletion or otherwise unusable: codes of KMS, and of services that call KMS.
 _KEY_CODE = re.compile(
     r"(?i)^disabled(exception)?$|kms.*(disabled|invalid_?state|not_?found|key_?usage|access_?denied)|inaccessibleencryption"
-    r"|^(en|de)cryptionfailure$"
+    r"|^(en|de)cryptionfailure$|^invalidkeyid$"
 )
 _LIST_KEY = "list the secret's key in the stack's parameter SecretKeys, and allow the issuer in the key's policy"
 _KEY_WORDS = re.compile(r"(?i)kms key access denied|\bkey/\S+ is (disabled|pending)")
@@ -136,6 +144,7 @@ def _key_role(operation: str) -> str:
     roles = {"Encrypt": "the seal key", "Decrypt": "the seal key", "Sign": "the key of the CA"}
     roles |= {"GetPublicKey": "the key of the CA", "Publish": "the KMS key of the topic"}
     parts = {"Message": "queue", "Secret": "secret", "Item": "table", "Query": "table", "Scan": "table"}
+    parts |= {"Parameter": "parameter", "Object": "object"}
     return roles.get(operation) or next(
         (f"the KMS key of the {thing}" for part, thing in parts.items() if part in operation), "the KMS key"
     )

@@ -1,4 +1,4 @@
-"""Adopt an ACM certificate or secret: the operator's permissions tag it, and the tags let the stack write to it."""
+"""Adopt an ACM certificate, a secret, a parameter or an object: its tags, which the operator sets, allow deliveries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import translated
 from evercert.aws.tags import CERTIFICATE_TAG, SECRET_PREFIX, STACK_TAG, Owner
+from evercert.cli import adopted_values
 from evercert.cli.files import BadInput
 from evercert.contracts.record import Record
 from evercert.destinations.aws_account import tags_of
@@ -38,6 +39,7 @@ class Found:
     ours: bool
     facts: dict[str, str]
     notes: list[str] = field(default_factory=list)
+    value: adopted_values.Value | None = None  # of a parameter or an object
 
     def is_destination_of(self, record: Record) -> bool:
         """Return whether the record already has this resource as a destination, in its region and account."""
@@ -50,8 +52,10 @@ class Found:
         if self.type == "acm":
             return settings.get("arn") == self.arn
         role, account = settings.get("role"), self.arn.split(":")[4]
+        if self.type == "s3":
+            return all(settings.get(key) == self.destination[key] for key in ("bucket", "key"))
         return (
-            settings.get("secret") == self.destination["secret"]
+            all(settings.get(key) == self.destination.get(key) for key in ("secret", "parameter"))
             and settings.get("region", self.home) == self.region
             and (role is None or role.split(":")[4] == account)
         )
@@ -66,16 +70,27 @@ def find(connection: Connection, name: str, resource: str) -> Found:
     """Look up a resource, read-only; raise BadInput if it cannot be adopted."""
     if match := _CERTIFICATE.fullmatch(resource):
         return _certificate(connection, name, resource, match[1])
+    if match := adopted_values.PARAMETER.fullmatch(resource):
+        return _found(connection, name, resource, adopted_values.parameter(connection, resource, match[1], match[2]))
+    if match := adopted_values.OBJECT.fullmatch(resource):
+        return _found(
+            connection, name, resource, adopted_values.stored_object(connection, resource, match[1], match[2])
+        )
     if match := _SECRET.fullmatch(resource):
         return _secret(connection, name, resource, match[1])
     if _SECRET_NAME.fullmatch(resource):
         return _secret(connection, name, resource, connection.clients.cloudformation.meta.region_name)
     invalid = printable(resource, 80)
-    raise BadInput([f"invalid resource {invalid!r}: must be the ARN of an ACM certificate, or a secret's name or ARN"])
+    kinds = "an ACM certificate, a secret, a parameter or an S3 object"
+    raise BadInput([f"invalid resource {invalid!r}: must be the ARN of {kinds}, or a secret's name"])
 
 
 def tag(connection: Connection, found: Found) -> None:
     """Tag the resource; idempotent."""
+    if found.value is not None:
+        with translated(f"tag {found.arn}"):
+            adopted_values.tag(connection, found.value, found.tags)
+        return
     tags = [{"Key": key, "Value": value} for key, value in found.tags.items()]
     client = connection.clients.client_in(found.region, found.type.replace("-", ""))
     with translated(f"tag {found.arn}"):
@@ -144,6 +159,23 @@ def _secret(connection: Connection, name: str, secret: str, region: str) -> Foun
         ours=ours,
         facts={"secret": arn},
         notes=_notes(described, arn, title, connection.listed("SecretKeys"), ours=ours),
+    )
+
+
+def _found(connection: Connection, name: str, arn: str, value: adopted_values.Value) -> Found:
+    wanted = _wanted(connection, name)
+    ours = _is_ours(arn, value.tags, wanted, connection.owner)
+    return Found(
+        type=value.type,
+        arn=arn,
+        region=value.region,
+        home=connection.clients.cloudformation.meta.region_name,
+        destination={"type": value.type, **value.settings},
+        tags=wanted,
+        ours=ours,
+        facts={value.type: arn},
+        notes=[] if ours else value.notes,
+        value=value,
     )
 
 

@@ -1,4 +1,4 @@
-"""Secrets and ACM certificates whose owner tag has one value, for `doctor` and for `adopt --from`."""
+"""Secrets, parameters and ACM certificates whose owner tag has one value, for `doctor` and for `adopt --from`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evercert.errors import Misconfigured
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
-KINDS = ["secretsmanager:secret", "acm:certificate"]
+KINDS = ["secretsmanager:secret", "acm:certificate", "ssm:parameter"]
 PAGES, PAGE = 1_000, 100
 BATCH = 20  # the most ARNs in one TagResources
 _ARN = re.compile("arn:([^:]*:){4}.")
@@ -31,6 +31,7 @@ class Plan:
     mine: dict[str, str]  # certificate by ARN, for resources to which this stack delivers
     left: list[str]  # ARNs with the tag to which this stack does not deliver
     elsewhere: list[str]  # ARNs of destinations in other accounts, whose tags cannot be read from here
+    objects: int = 0  # destinations in S3, whose tags this API does not read
 
 
 def tagged(connection: Connection, value: str) -> Tagged:
@@ -69,8 +70,9 @@ def plan(connection: Connection, found: Tagged, records: Iterable[Record | Unrea
         for arn, tags in found.items()
         if arn in delivered and tags.get(CERTIFICATE_TAG, tag_value(delivered[arn])) == tag_value(delivered[arn])
     }
-    elsewhere = [arn for arn in delivered if arn.split(":")[4] != connection.owner.account]
-    return Plan(mine, sorted(found.keys() - mine), sorted(elsewhere))
+    objects = [arn for arn in delivered if arn.split(":")[2] == "s3"]
+    elsewhere = [arn for arn in delivered.keys() - objects if arn.split(":")[4] != connection.owner.account]
+    return Plan(mine, sorted(found.keys() - mine), sorted(elsewhere), len(objects))
 
 
 def tag(connection: Connection, arns: Iterable[str]) -> dict[str, str]:

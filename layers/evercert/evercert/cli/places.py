@@ -1,4 +1,4 @@
-"""Regions and KMS keys of destinations, compared with the stack's parameters before a document is applied."""
+"""Regions, buckets and KMS keys of destinations, compared with the stack's parameters before a document is applied."""
 
 from __future__ import annotations
 
@@ -29,5 +29,16 @@ def _problems(settings: dict[str, Any], connection: Connection) -> Iterator[str]
             f"the stack may not store certificates in region {region}; "
             "add it to the stack's parameter DestinationRegions, or name another region"
         )
+    bucket = settings.get("bucket")
+    if bucket is not None and (named := _bucket_arn(bucket, connection)) not in connection.listed("DestinationBuckets"):
+        yield (
+            f"the stack may not store certificates in bucket {bucket}; "
+            f"add {named} to the stack's parameter DestinationBuckets"
+        )
     if key is not None and key not in connection.listed("SecretKeys"):
-        yield f"the stack may not use {key}; add it to the stack's parameter SecretKeys, or remove kms-key"
+        other = "name another key" if bucket is not None else "remove kms-key"
+        yield f"the stack may not use {key}; add it to the stack's parameter SecretKeys, or {other}"
+
+
+def _bucket_arn(bucket: str, connection: Connection) -> str:
+    return f"arn:{connection.id.split(':')[1]}:s3:::{bucket}"

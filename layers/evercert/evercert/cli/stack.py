@@ -54,7 +54,7 @@ def adopt(
     region: Region = None,
     as_json: Json = False,
 ) -> None:
-    """Allow deliveries to an existing imported ACM certificate or secret."""
+    """Allow deliveries to an existing imported ACM certificate, secret, parameter or S3 object."""
     from evercert.cli import adoption  # noqa: PLC0415 (boto3 is slow to import)
 
     if owner is not None and name is None:
@@ -103,6 +103,8 @@ def _adopt_all(connection: Connection, owner: str, *, yes: bool, as_json: bool) 
     terminal.notes(
         [f"{arn} was left alone: this stack delivers no certificate to it" for arn in plan.left]
         + [f"{arn} is in another account: tag it there (docs/how-to/adopt.md)" for arn in plan.elsewhere]
+        + [f"tags of objects in S3 are not compared: {plan.objects} (docs/how-to/adopt.md#objects)"]
+        * bool(plan.objects)
         + [f"cannot tag {arn}: {printable(reason, 100)}; run the command again" for arn, reason in failed.items()]
     )
     if failed:

@@ -59,6 +59,10 @@ class ACM:
                 raise ValueError(f"`region` conflicts with `arn`, in {self.arn.split(':')[3]}: remove `region`")
             return self
 
+        def check(self, spec: Spec) -> None:
+            """Raise Rejected if ACM could never import such a certificate."""
+            rules.require_importable(spec)
+
         @property
         def place(self) -> str:
             """Return the place that two certificates must not share."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from evercert.aws.tags import CERTIFICATE_TAG, STACK_TAG, Owner, tag_value
-from evercert.documents.spec import Model, text_of
+from evercert.documents.spec import Model, Spec, text_of
 from evercert.errors import Misconfigured
 from evercert.schema import printable
 
@@ -27,6 +27,9 @@ class InAccount(Model):
     def own(self) -> bool:
         """Return whether each certificate gets its own place, even if the settings are equal."""
         return False
+
+    def check(self, spec: Spec) -> None:
+        """Raise Rejected if the destination can never accept this spec. Makes no calls."""
 
     @property
     def elsewhere(self) -> str:

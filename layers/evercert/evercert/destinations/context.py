@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evercert.aws import regions
 from evercert.aws.assumed_role import credentials_of, fetch_credentials_first
+from evercert.aws.credential_reader import Credentials
 from evercert.aws.tags import Owner
 from evercert.destinations import DESTINATIONS
 
@@ -30,6 +31,16 @@ class DestinationContext:
         """Return the owner of what the destinations create."""
         return Owner.of(self.stack_id)
 
+    @property
+    def partition(self) -> str:
+        """Return the AWS partition, which roles cannot leave."""
+        return self.stack_id.split(":")[1]
+
+    @property
+    def credentials(self) -> Credentials:
+        """Return the reader of passphrases, which are in the stack's own account and region."""
+        return Credentials(self.clients)
+
     def clients_of(self, role: str | None, region: str | None) -> Clients:
         """Return the clients without a request; if the role cannot be assumed, their calls raise Misconfigured."""
         where = role, region or self.owner.region
@@ -41,7 +52,11 @@ class DestinationContext:
 
     def place(self, role: str | None, region: str | None) -> str:
         """Return account and region, for messages and for the state of a service."""
-        return f"{self.owner.account if role is None else role.split(':')[4]} {region or self.owner.region}"
+        return f"{self.account(role)} {region or self.owner.region}"
+
+    def account(self, role: str | None) -> str:
+        """Return the account of the role, by default that of the stack."""
+        return self.owner.account if role is None else role.split(":")[4]
 
     def _open(self, role: str | None, region: str) -> Clients:
         listed = "parameter DestinationRoles must list it"

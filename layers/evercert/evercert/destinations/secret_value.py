@@ -1,14 +1,18 @@
-"""Value of a certificate's secret, and the estimate of its size before the certificate is issued."""
+"""Value of a certificate in a destination, and its size before the certificate is issued."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Bundle, to_pem
 from evercert.pki.keys import subject
 
+Format = Literal["json", "pem", "pkcs12"]
 MAX_SECRET_BYTES = 65_536
 _CHAIN_ALLOWANCE = 8_192  # for the issuers' certificates, which are not known before issuance
 _OTHER_FIELDS = 1_500  # field names, facts, and the PEM of an EC key; an RSA key has fewer bytes in PEM than bits
+_LEAST_LEAF, _LEAST_KEY = 300, 100  # bytes of DER and PEM, without names and RSA numbers
 
 
 def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
@@ -27,15 +31,29 @@ def value(bundle: Bundle, *, omit_root: bool = True) -> dict[str, str]:
     }
 
 
-def estimate(spec: Spec) -> int:
-    """Return an upper bound of the secret's size in bytes.
+def estimate(spec: Spec, form: Format = "json") -> int:
+    """Return an upper bound of the value's size in bytes.
 
-    The secret contains the leaf up to three times, in base64 with a line break every 64 characters. A self-signed leaf
-    contains the subject twice. An RSA key counts in the leaf and in the private key.
+    JSON contains the leaf up to three times and the issuers twice, the other formats contain them once. PEM is base64
+    with a line break every 64 characters; PKCS #12 is smaller. A self-signed leaf contains the subject twice. An RSA
+    key counts in the leaf and in the private key.
     """
-    attributes = spec.attributes
-    names = sum(len(str(name)) + 4 for name in attributes.identifiers) + 2 * len(subject(attributes).public_bytes())
-    algorithm = spec.private_key.known or "RSA_4096"  # the largest one if the issuer decides
-    bits = int(algorithm.removeprefix("RSA_")) if algorithm.startswith("RSA") else 0
+    names = sum(len(str(name)) + 4 for name in spec.attributes.identifiers)
+    names += 2 * len(subject(spec.attributes).public_bytes())
+    bits = _rsa_bits(spec, "RSA_4096")  # the largest one if the issuer decides
     leaf = (1_200 + names + bits // 4) * 66 // 48
-    return 3 * leaf + 2 * _CHAIN_ALLOWANCE + _OTHER_FIELDS + bits
+    leaves, chains = (3, 2) if form == "json" else (1, 1)
+    return leaves * leaf + chains * _CHAIN_ALLOWANCE + _OTHER_FIELDS + bits
+
+
+def least(spec: Spec, form: Format = "json") -> int:
+    """Return a lower bound of the value's size in bytes, with an issuer that sends no chain."""
+    names = sum(len(name.value) + 2 for name in spec.attributes.identifiers if name.kind in {"dns", "email", "uri"})
+    bits = _rsa_bits(spec, "EC")
+    leaf = (_LEAST_LEAF + names + bits // 8) * (3 if form == "pkcs12" else 4) // 3
+    return (2 if form == "json" else 1) * leaf + _LEAST_KEY + bits // 2
+
+
+def _rsa_bits(spec: Spec, default: str) -> int:
+    algorithm = spec.private_key.known or default
+    return int(algorithm.removeprefix("RSA_")) if algorithm.startswith("RSA") else 0

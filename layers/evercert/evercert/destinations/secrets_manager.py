@@ -1,4 +1,4 @@
-"""Destination AWS Secrets Manager: one secret per certificate, with the whole bundle as one JSON value."""
+"""Destination AWS Secrets Manager: one secret per certificate, with the whole bundle as one value."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
-from pydantic import AfterValidator, ValidationInfo, model_validator
+from pydantic import ValidationInfo, model_validator
 
 from evercert.aws.clients import code, translated
 from evercert.aws.tags import SECRET_PREFIX, tag_value
-from evercert.canonical_json import canonical_json, digest
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.record import Delivery
-from evercert.destinations.aws_account import InAccount, require_owned, tags_of
-from evercert.destinations.secret_value import MAX_SECRET_BYTES, estimate, value
+from evercert.destinations.aws_account import require_owned, tags_of
+from evercert.destinations.secret_value import MAX_SECRET_BYTES, estimate
+from evercert.destinations.stored_value import StoredValue, ValueSettings, render
 from evercert.documents.secret_reference import SECRETS
 from evercert.documents.spec import Spec, text_of
 from evercert.errors import Busy, Misconfigured, Rejected
@@ -28,26 +27,16 @@ if TYPE_CHECKING:
 
     from evercert.destinations.context import DestinationContext
 
-KMS_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}"
-
 
 class SecretsManager:
     """Creates the secret, or puts a new version that becomes AWSCURRENT atomically."""
 
-    class Settings(InAccount):
-        """`secret`: its name, by default `evercert/certificates/` and the certificate's name.
-
-        `omit-root: false` keeps the root in the chain, for peers that require it. `kms-key`: encrypts a new secret.
-        """
+    class Settings(ValueSettings):
+        """`secret`: its name, by default `evercert/certificates/` and the certificate's name."""
 
         secret: Annotated[
             str, text_of(r"[A-Za-z0-9/_+=.@-]{1,512}", "must have 1 to 512 letters, digits and / _ + = . @ -")
         ]
-
-        kms_key: Annotated[str, text_of(KMS_KEY, "write the ARN of a KMS key")] | None = None
-
-        # The default is stored as None, so that destinations of older documents keep their identity.
-        omit_root: Annotated[bool | None, AfterValidator(lambda omit: False if omit is False else None)] = None
 
         @model_validator(mode="before")
         @classmethod
@@ -61,12 +50,20 @@ class SecretsManager:
         def _is_no_credential(self) -> SecretsManager.Settings:
             if self.secret.startswith(SECRETS):
                 raise ValueError(f"invalid secret name: {SECRETS} is reserved for credentials")
-            if self.kms_key and self.region not in {None, self.kms_key.split(":")[3]}:
-                raise ValueError(f"`kms-key` must be a key in {self.region}, the region of the secret")
             # Secrets Manager accepts such names, but tools that mount secrets as files would resolve them as paths.
             if {".", ".."} & set(self.secret.split("/")):
                 raise ValueError("invalid secret name: must not contain . or .. between slashes")
             return self
+
+        def check(self, spec: Spec) -> None:
+            """Raise Rejected if the estimated value exceeds the size limit of a secret."""
+            super().check(spec)
+            size = estimate(spec, self.form)
+            if size > MAX_SECRET_BYTES:
+                raise Rejected(
+                    f"too many names ({len(spec.attributes.identifiers)}): the secret would have about {size} bytes, "
+                    f"and Secrets Manager accepts {MAX_SECRET_BYTES}; split the certificate"
+                )
 
         @property
         def place(self) -> str:
@@ -74,35 +71,24 @@ class SecretsManager:
             return f"secret {self.secret}{self.elsewhere}"
 
     def __init__(self, settings: Settings, certificate: str, context: DestinationContext) -> None:
-        self._secret = settings.secret
-        self._omit_root = settings.omit_root is not False
+        self._settings, self._secret = settings, settings.secret
         self._key: dict[str, str] = {} if settings.kms_key is None else {"KmsKeyId": settings.kms_key}
         self._client: SecretsManagerClient = context.clients_of(settings.role, settings.region).secretsmanager
         self.service = f"secrets-manager {context.place(settings.role, settings.region)}"
         self._owner, self._certificate = context.owner, certificate
+        self._credentials = context.credentials
 
-    @staticmethod
-    def check(spec: Spec) -> None:
-        """Raise Rejected if the estimated value exceeds the size limit of a secret."""
-        size = estimate(spec)
-        if size > MAX_SECRET_BYTES:
-            raise Rejected(
-                f"too many names ({len(spec.attributes.identifiers)}): the secret would have about {size} bytes, and "
-                f"Secrets Manager accepts {MAX_SECRET_BYTES}; split the certificate"
-            )
+    def check(self, spec: Spec) -> None:
+        """Raise Rejected if the secret can never hold the certificate."""
+        self._settings.check(spec)
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:  # noqa: ARG002 (a secret is found by its name)
         """Store the bundle; do nothing if this version is already current."""
-        content = value(bundle, omit_root=self._omit_root)
-        text = canonical_json(content)
-        if len(text) > MAX_SECRET_BYTES:
-            raise Rejected(
-                f"bundle too large for secret {self._secret}: {len(text)} bytes of at most {MAX_SECRET_BYTES}"
-            )
-        token = str(uuid5(NAMESPACE_URL, digest(content)))
+        value = render(bundle, self._settings, self._certificate, self._credentials)
+        value.require_size(MAX_SECRET_BYTES, f"secret {self._secret}")
         found = self._describe()
         if found is None:
-            created = self._create(text, token)
+            created = self._create(value)
             if created is not None:
                 return created
             found = self._describe()
@@ -111,7 +97,7 @@ class SecretsManager:
         self._require_ours(found)
         if "DeletedDate" in found:
             self._restore()
-        return self._put(found, text, token)
+        return self._put(found, value)
 
     def examine(self, here: Delivery) -> Drift | None:
         """Compare the stages, without reading the value; move AWSCURRENT back if the version still exists."""
@@ -152,18 +138,18 @@ class SecretsManager:
                     return None
                 raise
 
-    def _create(self, text: str, token: str) -> Delivered | None:
+    def _create(self, value: StoredValue) -> Delivered | None:
         """Create the secret; return None if it already exists, for example after a lost response."""
         with translated(f"create secret {self._secret}"):
             try:
                 answer = self._client.create_secret(
                     Name=self._secret,
-                    ClientRequestToken=token,
-                    SecretString=text,
+                    ClientRequestToken=value.id,
                     Description="Certificate and private key, kept by evercert",
                     Tags=[
                         {"Key": key, "Value": value} for key, value in tags_of(self._owner, self._certificate).items()
                     ],
+                    **_content(value),
                     **self._key,  # type: ignore[arg-type]
                 )
             except ClientError as error:
@@ -184,22 +170,37 @@ class SecretsManager:
         adopt = f"use another name, or adopt it: evercert adopt {quote(self._certificate)} {self._secret}"
         require_owned(tags, self._owner, self._certificate, f"secret {self._secret}", adopt)
 
-    def _put(self, found: dict[str, Any], text: str, token: str) -> Delivered:
+    def _put(self, found: dict[str, Any], value: StoredValue) -> Delivered:
         versions: dict[str, list[str]] = found.get("VersionIdsToStages", {})
         with self._writing(f"store a new version of secret {self._secret}"):
-            if "AWSCURRENT" in versions.get(token, []):
-                return Delivered(found["ARN"], token)
-            if token in versions:
+            if "AWSCURRENT" in versions.get(value.id, []):
+                return Delivered(found["ARN"], value.id)
+            if value.id in versions:
                 # The version exists, but its stage was moved. AWS would ignore another put with the same token.
-                self._make_current(found, token)
-                return Delivered(found["ARN"], token)
-            answer = self._client.put_secret_value(SecretId=self._secret, ClientRequestToken=token, SecretString=text)
-        if "AWSCURRENT" not in answer.get("VersionStages", []):
+                self._make_current(found, value.id)
+                return Delivered(found["ARN"], value.id)
+            stages = self._put_version(value)
+        if "AWSCURRENT" not in stages:
             # Secrets Manager has a version with this token but without labels, which DescribeSecret does not show.
             found = self._describe() or found
-            if "AWSCURRENT" not in found.get("VersionIdsToStages", {}).get(token, []):
-                self._make_current(found, token)
-        return Delivered(answer["ARN"], answer["VersionId"])
+            if "AWSCURRENT" not in found.get("VersionIdsToStages", {}).get(value.id, []):
+                self._make_current(found, value.id)
+        return Delivered(found["ARN"], value.id)
+
+    def _put_version(self, value: StoredValue) -> list[str]:
+        """Return the labels of the new version; none if a version of this token exists.
+
+        The salts of PKCS #12 make its bytes differ, so that AWS refuses them instead of ignoring the repeated put.
+        """
+        try:
+            answer = self._client.put_secret_value(
+                SecretId=self._secret, ClientRequestToken=value.id, **_content(value)
+            )
+        except ClientError as error:
+            if code(error) == "ResourceExistsException":
+                return []
+            raise
+        return answer.get("VersionStages", [])
 
     @staticmethod
     @contextmanager
@@ -223,3 +224,7 @@ class SecretsManager:
             self._client.update_secret_version_stage(
                 SecretId=self._secret, VersionStage="AWSCURRENT", MoveToVersionId=version, **remove
             )
+
+
+def _content(value: StoredValue) -> Any:  # noqa: ANN401 (arguments of put and create)
+    return {"SecretString" if isinstance(value.data, str) else "SecretBinary": value.data}

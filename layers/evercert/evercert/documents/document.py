@@ -120,22 +120,27 @@ class _Validation:
             yield from _form_problems(error, place)
             yield from misconfigured
             return
-        yield from misconfigured or self._refusals(_resolved(spec, settings), place)
+        yield from misconfigured or self._refusals(_resolved(spec, settings), place, settings)
 
-    def _refusals(self, spec: Spec, place: Path) -> Iterator[Problem]:
+    def _refusals(self, spec: Spec, place: Path, settings: list[Any]) -> Iterator[Problem]:
         """Take the spec; yield a problem for each destination that can never accept it."""
         self._specs.append(spec)
-        for index, component in enumerate(spec.destinations):
+        for index, destination in enumerate(settings):
             try:
-                self._kinds.destinations.load(component.type).check(spec)
+                destination.check(spec)
             except EvercertError as error:
                 yield Problem((*place, "destinations", index), str(error))
 
 
 def places(spec: Spec, destinations: Registry) -> list[str]:
     """Return the places that this certificate is written to; two certificates must not share one."""
-    found = [destinations.settings(component, certificate=spec.name) for component in spec.destinations]
-    return [f"{settings.place} of {spec.name}" if settings.own else settings.place for settings in found]
+    return [place_of(component, spec.name, destinations) for component in spec.destinations]
+
+
+def place_of(component: Component, certificate: str, destinations: Registry) -> str:
+    """Return the place of one destination; raise Misconfigured if its settings are invalid."""
+    settings = destinations.settings(component, certificate=certificate)
+    return f"{settings.place} of {certificate}" if settings.own else str(settings.place)
 
 
 def _resolved(spec: Spec, settings: list[Any]) -> Spec:

@@ -12,11 +12,10 @@ from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import Nudge, Queue
 from evercert.contracts.record import Reason, Record
 from evercert.contracts.spec_store import Change, PauseTarget, Specs
-from evercert.documents.document import Kinds, places
+from evercert.documents.document import Kinds
 from evercert.documents.spec import Component, Spec
-from evercert.errors import EvercertError, Misconfigured
-from evercert.issuance.event_data import label
-from evercert.operations import staging
+from evercert.errors import EvercertError
+from evercert.operations import delivery_places, staging
 from evercert.operations.differences import differences
 from evercert.operations.issuer_identity import identities
 from evercert.operations.reissue import reissue_reason
@@ -108,12 +107,14 @@ def plan(wanted: ApplyInput, specs: Specs, kinds: Kinds, now: datetime, new_cred
             record = step.change.record if step.change is not None else None
             reason = reissue_reason(record, definitions, kinds.issuers, now) if record is not None else None
             result.steps.append(replace(step, reissued=reason))
-            result.notes += _note_removed_destinations(spec, found)
+            result.notes += delivery_places.removed(spec, found, kinds.destinations)
     others = [r for r in current.values() if isinstance(r, Record) and r.name not in names]
     if wanted.prune is not None:
         gone = [r for r in others if wanted.prune.items() <= r.spec.labels.items()]
         result.steps += [Step("delete", r.name, [], record=r) for r in gone]
-    _find_shared_places(result, wanted.specs, others, kinds.destinations)
+    conflicts, notes = delivery_places.shared(wanted.specs, others, kinds.destinations)
+    result.conflicts += conflicts
+    result.notes += notes
     changing = {step.name for step in result.steps}
     if not wanted.allow_staging:
         kept = [r for r in current.values() if isinstance(r, Record) and (r.name in names or r.name not in changing)]
@@ -206,31 +207,3 @@ def _step(spec: Spec, current: Record | Unreadable | None) -> Step | None:
         record = record.model_copy(update={"uid": current.uid, **stored})
     verb: Verb = "create" if current is None else "repair"
     return Step(verb, spec.name, [], Change(record, current))
-
-
-def _note_removed_destinations(spec: Spec, current: Record | Unreadable | None) -> list[str]:
-    """Return a note on each removed destination that still holds the certificate."""
-    if not isinstance(current, Record):
-        return []
-    named = {component.key for component in spec.destinations}
-    return [
-        f"{spec.name}: {label(component)} is no longer a destination; it keeps its certificate ({here.location})"
-        for component in current.spec.destinations
-        if component.key not in named and (here := current.deliveries.get(component.key)) and here.location
-    ]
-
-
-def _find_shared_places(result: Plan, specs: Sequence[Spec], others: Sequence[Record], destinations: Registry) -> None:
-    """Add conflicts: two certificates in one secret would overwrite each other indefinitely."""
-    taken: dict[str, str] = {}
-    for record in others:
-        try:
-            taken |= dict.fromkeys(places(record.spec, destinations), record.name)
-        except Misconfigured as error:
-            result.notes.append(f"{record.name} in the stack: {error}; not checked for conflicts with the files")
-    result.conflicts += [
-        f"{spec.name}: {place} belongs to certificate {taken[place]} of this stack"
-        for spec in specs
-        for place in places(spec, destinations)
-        if place in taken
-    ]

@@ -190,3 +190,10 @@ def test_leftovers_name_a_missing_permission() -> None:
     denied = refuse("AccessDeniedException", "ListSecrets", "no")
     with pytest.raises(Misconfigured, match=f"cannot list the secrets in {REGION}"):
         leftovers.deliveries(connection(secretsmanager={"list_secrets": denied}))
+
+
+def test_deliveries_include_parameters_of_every_region() -> None:
+    pages = [{"Parameters": []}, {"Parameters": [{"Name": "/evercert/certificates/web"}]}]
+    stack = connection("us-east-1", ssm={"describe_parameters": pages}, ssm_us_east_1={"describe_parameters": pages})
+    found = [(each.type, each.id, each.region) for each in leftovers.deliveries(stack)]
+    assert found == [("AWS::SSM::Parameter", "/evercert/certificates/web", region) for region in (REGION, "us-east-1")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -60,11 +60,12 @@ def of_template(stack: DescribedStack) -> list[Leftover]:
 
 
 def deliveries(stack: DescribedStack) -> list[Leftover]:
-    """Return the secrets and ACM certificates with the tag of the stack, in every region of its deliveries."""
+    """Return secrets, ACM certificates and parameters with the tag of the stack, in every region of its deliveries."""
     found: list[Leftover] = []
     for region in _regions(stack):
         found += [secret for secret in _secrets(stack, region) if not secret.id.startswith(SECRETS)]
         found += _certificates(stack, region)
+        found += _parameters(stack, region)
     return found
 
 
@@ -126,6 +127,15 @@ def _certificates(stack: DescribedStack, region: str) -> Iterator[Leftover]:
                     continue
                 if _is_ours(stack, region, client.list_tags_for_certificate(CertificateArn=arn).get("Tags", [])):
                     yield Leftover("AWS::CertificateManager::Certificate", arn, region, found.get("DomainName", ""))
+
+
+def _parameters(stack: DescribedStack, region: str) -> Iterator[Leftover]:
+    client = stack.clients.client_in(region, "ssm")
+    tagged: Any = [{"Key": f"tag:{STACK_TAG}", "Option": "Equals", "Values": [str(Owner.of(stack.id))]}]
+    with translated(f"list the parameters in {region}"):
+        for page in client.get_paginator("describe_parameters").paginate(ParameterFilters=tagged):
+            for found in page["Parameters"]:
+                yield Leftover("AWS::SSM::Parameter", found["Name"], region)
 
 
 def _is_ours(stack: DescribedStack, region: str, tags: Iterable[dict[str, str]]) -> bool:

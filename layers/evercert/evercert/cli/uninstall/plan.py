@@ -21,6 +21,7 @@ _REMOVALS = {  # commands by type, without the region; the word ID is the resour
     "AWS::SecretsManager::Secret": [
         f"aws secretsmanager delete-secret --secret-id ID --recovery-window-in-days {SECRET_WAIT}"
     ],
+    "AWS::SSM::Parameter": ["aws ssm delete-parameter --name ID"],
     "AWS::CertificateManager::Certificate": ["aws acm delete-certificate --certificate-arn ID"],
     _TABLE: [
         "aws dynamodb update-table --table-name ID --no-deletion-protection-enabled",
@@ -57,7 +58,7 @@ def steps(stack: DescribedStack) -> list[Step]:
             [] if stack.status == "DELETE_COMPLETE" else [_delete_stack(stack)],
         ),
         Step(
-            "deliveries: certificates in Secrets Manager and ACM",
+            "deliveries: certificates in Secrets Manager, Parameter Store and ACM",
             "services that use them fail at their next start or at once; keep those that are in use",
             _commands(leftovers.deliveries(stack)),
         ),
