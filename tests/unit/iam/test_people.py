@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evercert.aws.delivered_certificates import ATTRIBUTES
 from tests.iam import people
 from tests.iam.judge import Judge, Judged
 from tests.tools.reference_pages import command_paths
@@ -14,12 +15,28 @@ from tests.unit.iam.test_judge import DEPLOYMENT, SECRET, call
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/000000000000/evercert-Queue-1"
 CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/1"
 TAGGED = {"ResourceARNList": [SECRET, CERTIFICATE], "Tags": {"evercert:stack": "x"}}
+TABLE = "evercert-CertificatesTable-1"
+
+
+def read_by_host(name: str = people.HOST_CERTIFICATE, *attributes: str) -> dict[str, Any]:
+    """Return the read of a record with a host's role; without attributes, of the whole item."""
+    projection: dict[str, Any] = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
+    key = {"pk": {"S": f"certificate#{name}"}, "sk": {"S": "record"}}
+    return call("host", "dynamodb:GetItem", TableName=TABLE, Key=key, **projection)
+
+
 CALLS = {
     "read-only": call("read-only", "dynamodb:Query", TableName="evercert-CertificatesTable-1"),
     "operator": call("operator", "sqs:SendMessage", QueueUrl=QUEUE),
     "ceremony": call("ceremony", "kms:CreateKey"),
+    "host": read_by_host(people.HOST_CERTIFICATE, *ATTRIBUTES),
 }
-NEEDED = {"read-only": "dynamodb:Query", "operator": "sqs:SendMessage", "ceremony": "kms:CreateKey"}
+NEEDED = {
+    "read-only": "dynamodb:Query",
+    "operator": "sqs:SendMessage",
+    "ceremony": "kms:CreateKey",
+    "host": "dynamodb:GetItem",
+}
 
 
 def judged(name: str, one: dict[str, Any], without: str = "") -> list[Judged]:
@@ -50,6 +67,21 @@ def test_people_with_one_action_less_are_refused(name: str) -> None:
     assert people.refusals(judged(name, CALLS[name])) == []
     (problem,) = people.refusals(judged(name, CALLS[name], without=NEEDED[name]))
     assert problem.startswith(f"{name} may not {NEEDED[name]} on ")
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(read_by_host(), id="whole item"),
+        pytest.param(read_by_host(people.HOST_CERTIFICATE, "pk", "pending"), id="revision in progress"),
+        pytest.param(read_by_host(people.HOST_CERTIFICATE, "pk", "kept_key"), id="kept key"),
+        pytest.param(read_by_host("another", *ATTRIBUTES), id="another certificate"),
+        pytest.param(call("host", "dynamodb:Query", TableName=TABLE), id="query"),
+        pytest.param(call("host", "secretsmanager:GetSecretValue", SecretId=SECRET), id="another secret"),
+    ],
+)
+def test_hosts_read_their_own_certificate_only(one: dict[str, Any]) -> None:
+    assert people.refusals(judged("host", one)) != []
 
 
 @pytest.mark.parametrize(
