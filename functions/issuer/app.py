@@ -18,6 +18,7 @@ from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
+from evercert.aws.dynamodb.revision_store import DynamoDBRevisions
 from evercert.aws.kms import KMSSeal
 from evercert.aws.lambda_clock import now
 from evercert.aws.sns import SNSAnnouncer
@@ -124,6 +125,7 @@ def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
     ports = Ports(
+        revisions=DynamoDBRevisions(clients.dynamodb, settings.table),
         records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.data_stack),

@@ -12,13 +12,17 @@ from decimal import Decimal
 from typing import Any
 
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.record_store import LONGEST_LEASE, OWNED
+from evercert.aws.dynamodb.claims import LONGEST_LEASE, WRITTEN_BY_OPERATORS
+from evercert.aws.dynamodb.record_store import OWNED
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
+from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
-from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record, schema_of
+from evercert.contracts.record import Claim, Delivery, Facts, Record
+from evercert.contracts.record_part import LAST_COUNT
+from evercert.contracts.record_schema import SCHEMA, schema_of
 from evercert.contracts.spec_store import Change, Pause, PauseTarget
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
@@ -29,6 +33,7 @@ from evercert.pki.certificate import Bundle
 from evercert.pki.keys import PrivateKey
 from evercert.timestamps import to_text
 from tests.doubles.item_size import LIMIT, size
+from tests.doubles.revisions import FakeRevisions
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
@@ -77,9 +82,11 @@ class FakeTable:
 
     @staticmethod
     def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
-        read = {attribute: values.get(attribute) for attribute in ("generation", "requested_at", "woken_at")}
-        several = items.lists_issuers(values)
-        return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, **read)
+        read = {attribute: values.get(attribute) for attribute in WRITTEN_BY_OPERATORS}
+        several, rolls_back = items.lists_issuers(values), items.rolls_back(values)
+        return ClaimedRecord(
+            name, claim, advised="advice" in values, several_issuers=several, rolls_back=rolls_back, **read
+        )
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -111,19 +118,26 @@ class FakeTable:
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
         moved = self._moved(held)
-        self._end(held, self._owned(changes, held), now if moved else due_at)
+        self._end(held, self._owned(self._ended(changes, held), held), now if moved else due_at)
         return moved
+
+    def _ended(self, changes: Changes, held: ClaimedRecord) -> Changes:
+        """Return the changes without the removal of a rollback that was requested since the claim."""
+        same = self._require_ours(held).get("rollback") == held.rollback
+        return {name: value for name, value in changes.items() if same or name != "rollback"}
 
     def _end(self, held: ClaimedRecord, changes: Changes, due: datetime | None) -> None:
         resting = True if due is None else None
         due_entry = items.due(held.name, due)
-        schema = self._schema(changes, held)
+        item = items.plain(self.items[items.pk(held.name), items.SK])
+        moved = self._moved(held)
+        schema = self._schema(changes, replace(held, rolls_back=items.rolls_back(item)) if moved else held)
         self._set(held.name, {**changes, "schema": schema, "claim": None, "resting": resting, **due_entry})
 
     @staticmethod
     def _schema(changes: Changes, held: ClaimedRecord) -> int:
         advised = changes["advice"] is not None if "advice" in changes else held.advised
-        return schema_of(advised=advised, several_issuers=held.several_issuers)
+        return schema_of(advised=advised, several_issuers=held.several_issuers, rolls_back=held.rolls_back)
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
@@ -131,7 +145,7 @@ class FakeTable:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
         numbered = self._numbered(outcome)
-        changes = {**self._owned(changes, held), "outcomes": numbered.number}
+        changes = {**self._owned(self._ended(changes, held), held), "outcomes": numbered.number}
         self._end(held, changes, outcome.at if moved else due_at)
         self.items[items.pk(held.name), numbered.key] = items.outcome_item(numbered)
         return moved, numbered
@@ -232,7 +246,9 @@ class FakeTable:
                 item = self.items[items.pk(change.record.name), items.SK]
                 item["spec"], item["generation"] = spec, items.attribute(change.record.generation)
                 schema = schema_of(
-                    advised=change.seen.advice is not None, several_issuers=bool(change.record.spec.issuers)
+                    advised=change.seen.advice is not None,
+                    several_issuers=bool(change.record.spec.issuers),
+                    rolls_back=change.seen.rolls_back or items.sets_kept_revisions(change.record.spec),
                 )
                 self._set(change.record.name, {"schema": schema, **items.due(change.record.name, due_at)})
             else:
@@ -246,6 +262,19 @@ class FakeTable:
         if found:
             self._set(name, {**request, **items.due(name, at)})
         return found
+
+    def request_rollback(self, record: Record, rollback: RollbackRequest) -> None:
+        item = self.items.get((items.pk(record.name), items.SK))
+        if item is None or item["uid"] != {"S": record.uid}:
+            raise Rejected(f"{record.name} was recreated concurrently")
+        due_now = items.due(record.name, rollback.requested_at)
+        self._set(record.name, {"rollback": rollback, "schema": SCHEMA, **due_now})
+
+    def kept(self, record: Record) -> KeptRevisions:
+        return FakeRevisions(self.items).read(record.name, record.uid)
+
+    def forget(self, record: Record | Unreadable) -> None:
+        FakeRevisions(self.items).delete(record.name, record.uid)
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         self._schedule(name, {"woken_at": now}, at, now)
@@ -266,6 +295,7 @@ class FakeTable:
         if item is not None and not spoiled and item["uid"] != {"S": uid}:
             raise Rejected(f"{record.name} was recreated concurrently")
         self.items.pop((items.pk(record.name), items.SK), None)
+        self.forget(record)
 
     def history(self, name: str) -> list[Outcome]:
         found = [items.read_outcome(i) for (pk, sk), i in self.items.items() if pk == items.pk(name) and sk != items.SK]
@@ -320,8 +350,7 @@ class FakeTable:
 
     def _moved(self, held: ClaimedRecord) -> bool:
         values = self._require_ours(held)
-        now = (values.get("generation"), values.get("requested_at"), values.get("woken_at"))
-        return now != (held.generation, held.requested_at, held.woken_at)
+        return any(values.get(name) != getattr(held, name) for name in WRITTEN_BY_OPERATORS)
 
 
 @dataclass
@@ -516,6 +545,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.table = FakeTable()
+        self.revisions = FakeRevisions(self.table.items)
         self.queue = FakeQueue()
         self.seal = FakeSeal()
         self.issuers = FakeIssuers()
@@ -526,6 +556,7 @@ class Bench:
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
             records=self.table,
+            revisions=self.revisions,
             queue=self.queue,
             seal=self.seal,
             issuers=self.issuers,

@@ -26,6 +26,7 @@ from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
+from evercert.aws.dynamodb.revision_store import DynamoDBRevisions
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.kms import KMSSeal
 from evercert.aws.private_ca import PrivateCAClient, PrivateCAClients
@@ -244,6 +245,7 @@ class World:
         inventory = DynamoDBRecordStore(self.clients.dynamodb, self.table)
         self.ports = Ports(
             records=inventory,
+            revisions=DynamoDBRevisions(self.clients.dynamodb, self.table),
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
             issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock),
@@ -301,6 +303,7 @@ class World:
         self.ports = replace(
             self.ports,
             records=DynamoDBRecordStore(dynamodb, table),
+            revisions=DynamoDBRevisions(dynamodb, table),
             rate_limiter=DynamoDBRateSlots(dynamodb, table),
             breakers=DynamoDBBreakers(dynamodb, table),
         )

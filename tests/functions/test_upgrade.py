@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from evercert.aws.dynamodb.items import SCHEMA
+from evercert.contracts.record_schema import SCHEMA
 from evercert.timestamps import to_text
 from tests.doubles.infisical.server import Infisical
 from tests.functions.upgrade_stage import STACK, Stage, is_done

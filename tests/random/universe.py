@@ -24,6 +24,7 @@ from evercert.issuance.run import Issuance
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE, FakeAnnouncer, FakeBreakers, FakePace, FakeQueue, FakeTable, HandClock
+from tests.doubles.revisions import FakeRevisions
 from tests.doubles.strict_aws import ACCOUNT, REGION, StrictKMS, StrictSecretsManager
 from tests.random.issuers import Definitions
 from tests.random.memory_acm import MemoryACM
@@ -83,6 +84,7 @@ class Universe:
         clients = SimpleNamespace(secretsmanager=Service(board, self.secrets, "secretsmanager"), acm=acm, acm_once=acm)
         self.ports = Ports(
             records=Port(board, self.table, "records"),
+            revisions=Port(board, FakeRevisions(self.table.items), "revisions"),
             queue=Port(board, self.queue, "queue"),
             seal=KMSSeal(Service(board, self.kms, "kms"), "seal", "random"),
             issuers=Port(board, self.definitions, "issuers"),

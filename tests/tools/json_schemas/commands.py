@@ -70,6 +70,7 @@ FACTS = record(
     obtained_at=TIME,
     reference=TEXT,
 )
+CERTIFICATE = record(revision=COUNT, serial_number=TEXT, not_before=TIME, not_after=TIME, fingerprint_sha256=TEXT)
 DELIVERY = record(
     ("intended_at", "turn", "retry_at"),
     revision=COUNT,
@@ -99,7 +100,7 @@ PENDING = record(
     gave_up=TEXT,
 )
 DETAIL_OPTIONAL = (
-    "requested_at", "request_reason", "woken_at", "facts", "request_hash", "issuer_hash", "served", "pending", "last_error",
+    "requested_at", "request_reason", "woken_at", "rollback", "facts", "request_hash", "issuer_hash", "served", "pending", "last_error",
     "retry_at", "renew_at", "check_at", "finding", "advice", "streak", "due_at", "issued_by",
 )  # fmt: skip
 DETAIL = record(
@@ -110,6 +111,7 @@ DETAIL = record(
     requested_at=TIME,
     request_reason=TEXT,
     woken_at=TIME,
+    rollback=record(("reason",), to=COUNT, requested_at=TIME, reason=TEXT),
     state=one_of(*get_args(State)),
     revision=COUNT,
     outcomes=COUNT,
@@ -196,6 +198,16 @@ SCHEMAS: dict[str, Schema] = {
         certificates=array(TEXT),
         already_requested=array(TEXT),
         unreadable=array(TEXT),
+        written=FLAG,
+        results=RESULTS,
+    ),
+    "rollback": record(
+        ("renew_at", "others", "results"),
+        name=TEXT,
+        **{"from": CERTIFICATE},
+        to=optional(CERTIFICATE),
+        renew_at=optional(TIME),
+        others=array(COUNT),
         written=FLAG,
         results=RESULTS,
     ),

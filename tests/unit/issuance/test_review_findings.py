@@ -8,7 +8,7 @@ import pytest
 
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.record import PREVIOUS_SCHEMA
+from evercert.contracts.record_schema import PREVIOUS_SCHEMA
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from tests.doubles.fakes import START, Asked, Bench, FakeDestination, spec
 from tests.unit.issuance.test_rate_slots import Slow

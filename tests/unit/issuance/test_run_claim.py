@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.record import SCHEMA, Claim
+from evercert.contracts.record import Claim
+from evercert.contracts.record_schema import SCHEMA
 from tests.doubles.fakes import LEASE, Bench, spec
 from tests.doubles.scripted_ca import ScriptedCA
 

@@ -9,7 +9,8 @@ import pytest
 from evercert.cli.files import KINDS
 from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Failure, Pending, Record
+from evercert.contracts.record import Claim, Delivery, Facts, Failure, Pending, Record
+from evercert.contracts.record_schema import SCHEMA
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component, Spec
 from evercert.errors import Misconfigured, Rejected

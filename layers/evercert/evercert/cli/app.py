@@ -22,6 +22,7 @@ from evercert.cli import (
     listing,
     pauses,
     renewal,
+    rollback,
     stack,
     take_over,
     terminal,
@@ -50,6 +51,7 @@ app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)
 app.command()(renewal.renew)
+app.command()(rollback.rollback)
 app.command()(deletion.delete)
 app.command()(pauses.pause)
 app.command()(pauses.resume)

@@ -124,21 +124,26 @@ class Page:
             case "new" | "pending" | "paused":
                 yield f"in progress{due}"
             case _ if self._is_requested():
-                why = "" if record.request_reason is None else f" ({visible(record.request_reason, 200)})"
-                yield f"renewal requested{why}{due}; to start it now, run: evercert renew {name}"
+                yield f"{self._request()}{due}; to start it now, run: evercert renew {name}"
             case _ if expired:
                 yield f"find the cause with: evercert doctor {name}; to renew now, run: evercert renew {name}"
             case _:
                 yield self._routine(due)
 
     def _routine(self, due: str) -> str:
+        if self.record.rollback is not None:
+            return f"rollback to revision {self.record.rollback.to} requested{due}"
         renewal = self.record.spec.lifecycle.renew_before_expiry
         if renewal is not None and renewal.never:
             return f"none: `renew-before-expiry: never` in its document{due}"
         return f"none: it renews itself{due}"
 
     def _is_requested(self) -> bool:
-        return self.record.requested_at not in (None, self.record.served)
+        return self.record.rollback is None and self.record.requested_at not in (None, self.record.served)
+
+    def _request(self) -> str:
+        why = self.record.request_reason
+        return f"renewal requested{'' if why is None else f' ({visible(why, 200)})'}"
 
     def _next_run(self) -> str:
         at = self.record.due_at

@@ -19,12 +19,16 @@ from evercert.scheduling.decision import request_at
 POLL_SECONDS = 1.0
 REREAD_PAUSES = 15.0  # seconds
 LONGEST = 500  # characters of a foreign text
+NO_SERIALS: Mapping[str, str] = {}
 
 
-def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Console) -> Iterator[tuple[str, str, bool]]:
+def wait_for(
+    specs: Specs, names: Sequence[str], limit: timedelta, console: Console, serials: Mapping[str, str] = NO_SERIALS
+) -> Iterator[tuple[str, str, bool]]:
     """Yield the name, the result and whether it is a success, once per certificate; show a spinner on a terminal.
 
     A paused certificate ends the wait for it. A failure that the stack retries within the limit does not end it.
+    `serials` are serial numbers that certificates must have after a rollback.
     """
     left, give_up = list(names), time.monotonic() + limit.total_seconds()
     end = datetime.now(UTC) + limit
@@ -34,6 +38,8 @@ def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Cons
             status.update(f"waiting for {len(left)} of {len(names)}: {', '.join(left[:3])}{' …' * (len(left) > 3)}")  # noqa: PLR2004
             for name in list(left):
                 result = _result(specs.record(name), datetime.now(UTC), end, pauses)
+                if result is not None and result[1] and name in serials:
+                    result = _rolled_back(specs, name, serials[name], result)
                 if result is not None:
                     left.remove(name)
                     yield (name, *result)
@@ -44,6 +50,16 @@ def wait_for(specs: Specs, names: Sequence[str], limit: timedelta, console: Cons
                 pauses, reread = specs.pauses(datetime.now(UTC)), time.monotonic() + REREAD_PAUSES
             if left:
                 time.sleep(POLL_SECONDS)
+
+
+def _rolled_back(specs: Specs, name: str, serial: str, result: tuple[str, bool]) -> tuple[str, bool]:
+    """Return the result, or why the stack refused the rollback."""
+    record = specs.record(name)
+    if isinstance(record, Record) and record.facts is not None and record.facts.serial_number == serial:
+        return result
+    found = [outcome for outcome in specs.history(name) if outcome.data.get("reason") == "rolled-back"]
+    message = str(found[-1].data.get("message", "")) if found else ""
+    return f"not rolled back{f': {visible(message, LONGEST)}' if message else ''}", False
 
 
 def _late(record: Record | Unreadable | None, limit: timedelta) -> str:
@@ -68,6 +84,7 @@ def _result(  # noqa: PLR0911 (one for each state)
         return f"failed ({error.kind}): {visible(error.message, LONGEST)}", False
     facts = record.facts
     wanted = record.request_hash == record.spec.request_hash and record.requested_at in (None, record.served)
+    wanted = wanted and record.rollback is None
     if record.state == "ready" and facts is not None and wanted and record.delivered(facts.revision):
         return (
             f"revision {facts.revision}, serial {facts.serial_number}, until {facts.not_after:%Y-%m-%d %H:%M:%S}Z",

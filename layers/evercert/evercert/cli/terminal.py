@@ -68,11 +68,21 @@ class Result:
     message: str
 
 
-def wait(connection: Connection, names: Sequence[str], limit: timedelta, *, quiet: bool = False) -> list[Result]:
-    """Wait until each certificate is delivered, failed or late; print each result unless `quiet`, for JSON."""
+def wait(
+    connection: Connection,
+    names: Sequence[str],
+    limit: timedelta,
+    *,
+    quiet: bool = False,
+    serials: Mapping[str, str] | None = None,
+) -> list[Result]:
+    """Wait until each certificate is delivered, failed or late; print each result unless `quiet`, for JSON.
+
+    `serials` are serial numbers that certificates must have after a rollback.
+    """
     results = []
     try:
-        for name, message, good in wait_for(connection.specs, names, limit, err):
+        for name, message, good in wait_for(connection.specs, names, limit, err, serials or {}):
             results.append(Result(name, good, message))
             if not quiet:
                 (out if good else err).print(f"{name}: {message}")

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import Issuers
+from evercert.contracts.kept_revisions import RevisionStore
 from evercert.contracts.queue import Queue
 from evercert.contracts.record import Claim, Delivery, Record
 from evercert.deadline import Clock, Deadline
@@ -40,7 +41,8 @@ class Unreadable:
 class ClaimedRecord:
     """The values that a run read with its claim, as they are stored; they are the condition of every later write.
 
-    `advised`: the record has a renewal window of the CA. `several_issuers`: its spec has more than one.
+    `advised`: the record has a renewal window of the CA. `several_issuers`: its spec has more than one. `rolls_back`:
+    it has a rollback, or its spec `keep-revisions`.
     """
 
     name: str
@@ -50,6 +52,8 @@ class ClaimedRecord:
     woken_at: Any
     advised: bool = False
     several_issuers: bool = False
+    rolls_back: bool = False
+    rollback: Any = None
 
 
 class Unclaimed(StrEnum):
@@ -85,7 +89,8 @@ class RecordStore(Protocol):
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """Write attributes and release the claim; raise ClaimLost if this run no longer holds it.
 
-        If spec, request or issuer changed meanwhile, set the due time to `now` and return True.
+        If spec, request or issuer changed meanwhile, set the due time to `now` and return True. A rollback that was
+        requested meanwhile is not removed.
         """
 
     def conclude(
@@ -186,6 +191,7 @@ class Ports:
     """The external dependencies of an issuance."""
 
     records: RecordStore
+    revisions: RevisionStore
     queue: Queue
     seal: Seal
     issuers: Issuers

@@ -6,18 +6,16 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from evercert.canonical_json import digest
+from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.record_part import LAST_COUNT, Count, Part
 from evercert.documents.spec import Spec
 from evercert.errors import Rejected
 from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
-# 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without those for issuers that
-# generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers.
-SCHEMA = 4
-PREVIOUS_SCHEMA = 3
 WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
 
 Reason = Literal[
@@ -30,23 +28,11 @@ Reason = Literal[
     "not-yet-valid",
     "near-expiry",
     "drifted",
+    "rolled-back",
 ]
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-LAST_COUNT = 99_999_999  # the sort key of an outcome has 8 digits
-Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
 _LONGEST = 9_999 * 366 * 86_400  # seconds that two times can be apart
-
-
-def schema_of(*, advised: bool, several_issuers: bool) -> int:
-    """Return the schema to write: the oldest that has every attribute, so that the previous release can read it."""
-    return SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA
-
-
-class Part(BaseModel):
-    """A frozen part of a record; unknown attributes are errors, so that a newer schema is never read in part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Claim(Part):
@@ -155,6 +141,7 @@ class Pending(Part):
     csr: str | None = None  # None: the issuer generates the key, and `nonce` identifies this revision
     nonce: str | None = None
     followed: bool = False  # issued elsewhere: evercert must not revoke it
+    restores: Count | None = None  # the kept revision that a rollback delivers again
     handle: str | None = None
     retry_at: Instant | None = None
     deadline: Instant | None = None
@@ -185,7 +172,8 @@ class Failure(Part):
 class Record(Part):
     """The complete record of one certificate.
 
-    Operators write `spec`, `generation`, `requested_at`, `request_reason` and `woken_at`; the issuer writes the rest.
+    Operators write `spec`, `generation`, `requested_at`, `request_reason`, `woken_at` and `rollback`; the issuer writes
+    the rest, and removes `rollback` when it is done.
     """
 
     name: str
@@ -195,6 +183,7 @@ class Record(Part):
     requested_at: Instant | None = None
     request_reason: str | None = None
     woken_at: Instant | None = None
+    rollback: RollbackRequest | None = None
     state: State = "new"
     revision: Count = 0
     outcomes: Count = 0
@@ -217,6 +206,11 @@ class Record(Part):
     resting: bool = False
     claim: Claim | None = None
     due_at: Instant | None = None
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether a rollback is requested or in progress."""
+        return self.rollback is not None or (self.pending is not None and self.pending.restores is not None)
 
     @property
     def next_failures(self) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from evercert.contracts.events import Outcome
+from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.registry import Component
@@ -81,11 +82,23 @@ class Specs(Protocol):
     def request(self, name: str, at: datetime, due_at: datetime | None = None, reason: str | None = None) -> bool:
         """Request a new certificate by `due_at`, by default now; return False if the record is missing."""
 
+    def request_rollback(self, record: Record, rollback: RollbackRequest) -> None:
+        """Request a rollback of this record, due now, which replaces an earlier one; raise Rejected if it was deleted.
+
+        Idempotent.
+        """
+
+    def kept(self, record: Record) -> KeptRevisions:
+        """Return the kept revisions of the certificate."""
+
+    def forget(self, record: Record | Unreadable) -> None:
+        """Delete the kept revisions of the certificate, with their sealed keys. Idempotent."""
+
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         """Make the record due at `at`, unless it is due sooner; a run in progress is repeated at once. Idempotent."""
 
     def remove(self, record: Record | Unreadable) -> None:
-        """Delete the record; keep its history and the delivered secret. Idempotent."""
+        """Delete the record and its kept revisions; keep its history and the delivered secret. Idempotent."""
 
     def history(self, name: str) -> list[Outcome]:
         """Return the outcomes of a certificate, oldest first."""

@@ -15,6 +15,7 @@ from evercert.schema import Model
 
 WHOLE = 100  # per cent
 SHORTEST_CHECK, LONGEST_CHECK = timedelta(minutes=5), timedelta(days=90)
+MOST_KEPT = 5
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,20 @@ def _check_interval(value: timedelta) -> timedelta:
     return value
 
 
+def _check_kept(value: int) -> int:
+    if not 0 <= value <= MOST_KEPT:
+        raise ValueError(f"must be from 0 to {MOST_KEPT}")
+    return value
+
+
 class Lifecycle(Model):
-    """When to renew (by default `scheduling/schedule.py` decides), and how often to check the status."""
+    """When to renew (by default `scheduling/schedule.py` decides), and how often to check the status.
+
+    `keep_revisions`: how many earlier revisions remain for a rollback, with their sealed private keys.
+    """
 
     renew_before_expiry: (
         Annotated[RenewBefore, PlainValidator(RenewBefore.parse), PlainSerializer(lambda value: value.text)] | None
     ) = None
     status_check_interval: Annotated[Duration, AfterValidator(_check_interval)] = timedelta(days=1)
+    keep_revisions: Annotated[int, AfterValidator(_check_kept)] = 2

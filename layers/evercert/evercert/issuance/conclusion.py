@@ -8,14 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evercert.contracts.events import EventType, Outcome, Severity
-from evercert.contracts.record import Delivery, Facts, Failure, KeptKey, Pending, Record, State
+from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record, State
 from evercert.errors import EvercertError, ExpiredUnread, Mismatch, Rejected, Unavailable
 from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.delivery_result import Result, next_slot
-from evercert.issuance.event_data import certificate_data, describe_replaced, list_undelivered, request_data
+from evercert.issuance.event_data import (
+    certificate_data,
+    describe_replaced,
+    list_undelivered,
+    note_on_renewal,
+    reason_of_request,
+    request_data,
+)
+from evercert.issuance.private_keys import key_to_keep
 from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
-from evercert.pki.algorithms import algorithm_of
-from evercert.pki.csr_parser import public_key_of
 from evercert.scheduling.decision import is_not_yet_valid
 from evercert.scheduling.schedule import (
     REJECTED_FOR,
@@ -23,7 +29,6 @@ from evercert.scheduling.schedule import (
     check_due,
     next_check,
     next_due,
-    renew_at,
     renewal_of,
     severity,
 )
@@ -43,20 +48,25 @@ def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclus
     kind: EventType = "certificate.delivered"
     if first:
         kind = "certificate.issued" if record.facts is None else "certificate.renewed"
+    if first and pending.restores is not None:
+        kind = "certificate.rolled-back"
     renewal = renewal_of(facts, record) if record.spec.renews else None
     changes = _delivered_changes(attempt, pending, facts, result) | {"renew_at": renewal}
     data = certificate_data(record, facts, result.deliveries, attempt.issuer) | {
         "reason": pending.reason,
-        "request": record.request_reason if pending.reason == "requested" else None,
+        "request": reason_of_request(record, pending),
+        "restored": pending.restores,
         "renew_at": renewal and to_text(renewal),
         "previous": describe_replaced(record.facts) if first else None,
         "gave_up": pending.gave_up,
         "undelivered": list_undelivered(record, result),
         "next_attempt": changes["retry_at"] and to_text(changes["retry_at"]),
         "warnings": result.warnings,
-        "note": _note_on_clamping(record, facts),
+        "note": note_on_renewal(record, facts, pending),
     }
     level: Severity = severity(now, renewal, facts.not_after) if result.errors else "info"
+    if level == "info" and kind == "certificate.rolled-back":
+        level = "warning"
     # A request that came after the issuance is still to be served.
     unserved = record.requested_at is not None and record.requested_at != pending.requested_at
     retry = min(filter(None, (changes["retry_at"], next_slot(result.later))), default=None)
@@ -168,8 +178,9 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
         "deliveries": result.deliveries,
         "check_at": next_check(record, attempt.now),
         "finding": None,
+        **({} if record.rollback is None else {"rollback": None}),
         **({} if record.advice is None else {"advice": None}),
-        "kept_key": _key_to_keep(record, pending),
+        "kept_key": key_to_keep(record, pending),
         **AT_REST,
     }
     if record.facts is None or record.facts.revision != facts.revision:
@@ -187,26 +198,12 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
     return changes
 
 
-def _key_to_keep(record: Record, pending: Pending) -> KeptKey | None:
-    if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.csr is None:
-        return None
-    algorithm = algorithm_of(public_key_of(pending.csr))
-    return KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=str(algorithm))
-
-
 def _schedule_retries(attempt: Attempt, result: Result, not_after: datetime | None) -> datetime:
     """Set the retry time of each destination that failed; return the earliest."""
     for key, error in result.errors.items():
         here = result.deliveries.get(key, Delivery())
         result.deliveries[key] = here.model_copy(update={"retry_at": _retry_at(attempt, error, not_after)})
     return min(moment for key in result.errors if (moment := result.deliveries[key].retry_at) is not None)
-
-
-def _note_on_clamping(record: Record, facts: Facts) -> str | None:
-    before_expiry = record.spec.lifecycle.renew_before_expiry
-    if not renew_at(facts.not_before, facts.not_after, before_expiry, record.uid)[1]:
-        return None
-    return "renew-before-expiry exceeds two thirds of the lifetime; the certificate is renewed after one third"
 
 
 def _retry_at(attempt: Attempt, error: EvercertError, not_after: datetime | None) -> datetime:

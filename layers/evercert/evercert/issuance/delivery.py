@@ -37,9 +37,9 @@ LONGEST_SLEEP = timedelta(seconds=2)
 SLOT_KEPT = timedelta(minutes=1)  # after missing a slot by more than this, a run takes a new one
 FARTHEST_SLOT = timedelta(hours=6)
 INTENT_SETTLES = timedelta(minutes=5)  # after that, a search finds what an interrupted first delivery created
-# Renewals that no operator requested: one refusing destination must not stop them.
+# What no operator requested, and rollbacks: one refusing destination must not keep the others from it.
 UNREQUESTED: frozenset[Reason] = frozenset(
-    ["missing", "near-expiry", "not-yet-valid", "revoked", "replaced", "drifted"]
+    ["missing", "near-expiry", "not-yet-valid", "revoked", "replaced", "drifted", "rolled-back"]
 )
 
 

@@ -21,15 +21,17 @@ class Result:
     later: dict[str, NotYet] = field(default_factory=dict)
     used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
     unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
+    problems: list[str] = field(default_factory=list)  # that did not prevent the delivery
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings about quotas that are nearly used up."""
-        return [
+        """Warnings about quotas that are nearly used up, and other problems."""
+        quotas = [
             f"{service}: {used} of {quota} imports in 365 days are used"
             for service, (used, quota) in self.used.items()
             if used >= quota * QUOTA_WARNING
         ]
+        return quotas + self.problems
 
     @property
     def metrics(self) -> dict[str, float]:

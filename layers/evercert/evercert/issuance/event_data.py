@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evercert.contracts.record import Delivery, Facts, Record
+from evercert.contracts.record import Delivery, Facts, Pending, Record
 from evercert.errors import EvercertError
 from evercert.issuance.delivery_result import Result
 from evercert.registry import Component
+from evercert.scheduling.schedule import earliest_renewal, renew_at
 from evercert.timestamps import to_text
 
 
@@ -65,3 +66,22 @@ def list_undelivered(record: Record, result: Result) -> list[dict[str, str]]:
         for component in record.spec.destinations
         if component.key in problems
     ]
+
+
+def reason_of_request(record: Record, pending: Pending) -> str | None:
+    """Return the operator's reason for the renewal or rollback, if one was given."""
+    if pending.restores is not None:
+        return record.rollback.reason if record.rollback is not None else None
+    return record.request_reason if pending.reason == "requested" else None
+
+
+def note_on_renewal(record: Record, facts: Facts, pending: Pending) -> str | None:
+    """Return a note on a renewal time that differs from that of the document, or None."""
+    usual, clamped = renew_at(facts.not_before, facts.not_after, record.spec.lifecycle.renew_before_expiry, record.uid)
+    if clamped:
+        return "renew-before-expiry exceeds two thirds of the lifetime; the certificate is renewed after one third"
+    if pending.restores is None or not record.spec.renews or facts.obtained_at is None:
+        return None
+    if earliest_renewal(facts.obtained_at, facts.not_after) > usual:
+        return "its own time of renewal is near or over; it is renewed after a third of the time that it has left"
+    return None

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from evercert.contracts.issuer import Issued, KeyAdviser, OpenIssuer
 from evercert.contracts.ports import Seal
-from evercert.contracts.record import Pending, Record
+from evercert.contracts.record import KeptKey, Pending, Record
 from evercert.errors import Misconfigured, SealBroken
-from evercert.pki.algorithms import KeyAlgorithm
+from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
+from evercert.pki.csr_parser import public_key_of
 from evercert.pki.keys import PrivateKey
 
 UNADVISED: KeyAlgorithm = "RSA_2048"  # accepted by every TLS peer
@@ -55,3 +56,11 @@ class PrivateKeys:
         if pending.csr is None and issued.private_key is None and pending.sealed_key is not None:
             return replace(issued, private_key=self.seal.open(pending.sealed_key, record.uid, pending.revision))
         return issued
+
+
+def key_to_keep(record: Record, pending: Pending) -> KeptKey | None:
+    """Return the key that the next revisions use too (rotate: never), or None."""
+    if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.csr is None:
+        return None
+    algorithm = algorithm_of(public_key_of(pending.csr))
+    return KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=str(algorithm))

@@ -27,12 +27,15 @@ from evercert.issuance.delivery_result import Result, next_slot
 from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.outbox import RunReport
+from evercert.issuance.pause_rule import is_paused
 from evercert.issuance.repetition import LONGEST_NUDGE
+from evercert.issuance.restoration import RollbackRefused
+from evercert.issuance.rollback_end import conclude_refusal, end_rollback
 from evercert.issuance.run_end import RunEnd
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
-from evercert.scheduling.decision import Idle, Resume, Start, Wait, decide, held_until, is_held
+from evercert.scheduling.decision import Idle, Restore, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak
 from evercert.scheduling.schedule import next_due, spread
 
@@ -142,7 +145,7 @@ class _Run:
         unknown = bool(self.candidates.problems)
         decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes, unknown=unknown)
         after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
-        paused = self._is_paused(decision, self.candidates, now)
+        paused = is_paused(record, decision, self.candidates, now)
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until
             opened = self.candidates.of_certificate(record)
@@ -151,21 +154,8 @@ class _Run:
             return wait_until(self._attempt(), "paused", after_pause)
         return self._act(decision, self.candidates, now)
 
-    def _is_paused(self, decision: Idle | Wait | Start | Resume, candidates: Candidates, now: datetime) -> bool:
-        """Whether the issuer that would be asked first is paused."""
-        match decision:
-            case Idle(None):  # a status check asks no other issuer
-                opened = candidates.of_certificate(self.progress.record)
-                return opened is not None and opened.paused
-            case Resume(pending) if not candidates.knows(pending):
-                # A certificate of an issuer that is undefined by now is delivered, unless all others are paused.
-                return all(opened.paused for opened in candidates.opened)
-            case Resume(pending) if not candidates.starts_over(pending, now):
-                return candidates.of_request(pending).paused
-        return candidates.order()[0].paused
-
     def _act(
-        self, decision: Idle | Start | Resume, candidates: Candidates, now: datetime
+        self, decision: Idle | Start | Resume | Restore, candidates: Candidates, now: datetime
     ) -> Conclusion | RunWithoutOutcome:
         record = self.progress.record
         match decision:
@@ -183,6 +173,20 @@ class _Run:
                 return self._deliver(pending, chain)
             case Resume(pending):
                 return self._obtain(candidates, pending.reason, pending)
+            case Restore(rollback):
+                return self._restore(candidates, decision, rollback.to)
+
+    def _restore(self, candidates: Candidates, decision: Restore, revision: int) -> Conclusion | RunWithoutOutcome:
+        record = self.progress.record
+        if record.facts is not None and record.facts.revision == revision:
+            return end_rollback(self._attempt(), f"revision {revision} is in use already")
+        try:
+            self.steps.deliveries.preflight(record, "rolled-back")
+            pending, chain = self.steps.restoration.prepare(self.progress.held, record, candidates, decision)
+        except (RollbackRefused, Rejected) as refused:
+            return conclude_refusal(self._attempt(), decision.rollback, str(refused))
+        self.progress.record = record.model_copy(update={"revision": pending.revision})
+        return self._deliver(pending, chain)
 
     def _obtain(
         self, candidates: Candidates, reason: Reason, resumed: Pending | None = None
@@ -213,6 +217,8 @@ class _Run:
         patient = is_held(record, self._attempt().issuer_hash, self.ports.clock())
         result = self.steps.deliveries.run(self.progress.held, record, pending, chain, patient=patient)
         if self._has_new_delivery(result, pending):
+            if (unkept := self.steps.history.keep(record, pending)) is not None:
+                result.problems.append(unkept)
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
             return conclusion.conclude_delivery(self._attempt(), facts, result)
         if result.errors:

@@ -8,6 +8,8 @@ from evercert.issuance.circuit_breaker import Breaker
 from evercert.issuance.delivery import Deliveries
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.obtain import Obtainer
+from evercert.issuance.restoration import Restoration
+from evercert.issuance.revision_history import RevisionHistory
 from evercert.issuance.status_check import StatusCheck
 
 
@@ -20,5 +22,9 @@ class Steps:
         self.obtainer = Obtainer(ports.records, ports.seal, self.abandonment, ports.clock)
         self.deliveries = Deliveries(
             ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
+        )
+        self.history = RevisionHistory(ports.revisions, ports.clock)
+        self.restoration = Restoration(
+            ports.records, ports.revisions, ports.seal, self.abandonment, self.breaker, ports.clock
         )
         self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))

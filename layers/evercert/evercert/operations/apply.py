@@ -140,6 +140,8 @@ def carry_out(
     for step in result.steps:
         if step.record is not None:
             remove(step.record, specs)
+        elif step.change is not None and step.change.record.spec.lifecycle.keep_revisions == 0:
+            specs.forget(step.change.record)
     for number, name in enumerate(result.woken):
         specs.wake(name, now if at_once else now + SPREAD * number / len(result.woken), now)
     if queue is None:

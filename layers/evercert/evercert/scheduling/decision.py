@@ -6,10 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.record import WAITS_FOR_CHAIN, Delivery, Facts, Pending, Reason, Record
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.pki.certificate import Chain
 from evercert.pki.csr_parser import public_key_of
+from evercert.scheduling.rollback import failed_since, requested_rollback
 from evercert.scheduling.schedule import renewal_of, renewal_time
 
 # A certificate that begins within this time is waited for; a later one is not requested yet.
@@ -47,6 +49,14 @@ class Resume:
     chain: Chain | None = field(default=None, compare=False)  # `pending.chain`, parsed
 
 
+@dataclass(frozen=True)
+class Restore:
+    """An operator requested a rollback; `given_up` is a superseded revision in progress."""
+
+    rollback: RollbackRequest
+    given_up: Pending | None = None
+
+
 def decide(
     record: Record,
     issuer_hash: str | None,
@@ -54,7 +64,7 @@ def decide(
     other_hashes: Collection[str] = (),
     *,
     unknown: bool = False,
-) -> Idle | Wait | Start | Resume:
+) -> Idle | Wait | Start | Resume | Restore:
     """Decide what to do with this certificate now.
 
     `issuer_hash` is of the first issuer of the spec, None if it cannot be opened; `other_hashes` are of the others.
@@ -63,8 +73,12 @@ def decide(
     """
     pending = record.pending
     hashes = {issuer_hash, *other_hashes} - {None}
-    decision: Start | Resume
-    if pending is not None and (resume := _resume(pending, record, hashes, now, unknown=unknown)) is not None:
+    decision: Start | Resume | Restore
+    rollback = requested_rollback(record)
+    if rollback is not None and (pending is None or pending.restores != rollback.to):
+        hold = held_until(record, issuer_hash, now) if failed_since(record, rollback, now) else None
+        decision = Restore(rollback, pending)
+    elif pending is not None and (resume := _resume(pending, record, hashes, now, unknown=unknown)) is not None:
         decision, hold = resume, _resumed_at(record, issuer_hash, pending, now)
         if resume.chain is not None and now < resume.chain.begins <= now + LONGEST_AHEAD:
             return Wait(resume.chain.begins)

@@ -10,6 +10,7 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.canonical_json import canonical_json
+from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import (
     Claim,
@@ -52,12 +53,13 @@ def full() -> dict[str, Any]:
     moment = START + timedelta(days=1)
     record = Record(name="web", uid="8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", spec=spec(), generation=1)
     values = {
-        "requested_at": START, "request_reason": "why", "woken_at": START, "revision": 1, "outcomes": 1,
+        "requested_at": START, "request_reason": "why", "woken_at": START, "revision": 1,
+        "rollback": RollbackRequest(to=1, requested_at=START, reason="why"), "outcomes": 1,
         "request_hash": "r", "issuer_hash": "i", "served": START, "failures": 1, "retry_at": moment, "renew_at": moment,
         "check_at": moment, "warned": 1, "resting": True,
         "facts": Facts(revision=1, serial_number="01", not_before=START, not_after=moment, fingerprint_sha256="f", names=("dns:a",)),
         "deliveries": {"secretsmanager": Delivery(revision=1, location="arn", version="v", intended_at=START)},
-        "pending": Pending(revision=2, reason="missing", generation=1, issuer="main", request_hash="r", issuer_hash="i", csr="csr"),
+        "pending": Pending(revision=2, reason="missing", generation=1, issuer="main", request_hash="r", issuer_hash="i", csr="csr", restores=1),
         "last_error": Failure(kind="rejected", message="no", at=START, generation=1),
         "finding": Finding(reason="revoked", revision=1, found_at=START),
         "advice": RenewalAdvice(revision=1, start=START, end=START, explanation="https://ca.example.com"),

@@ -18,7 +18,9 @@ from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.queue import CERTIFICATE, RECORD, shard
-from evercert.contracts.record import PREVIOUS_SCHEMA, SCHEMA, Delivery, Facts, Record, schema_of
+from evercert.contracts.record import Delivery, Facts, Record
+from evercert.contracts.record_schema import PREVIOUS_SCHEMA, SCHEMA, schema_of
+from evercert.documents.spec import Spec
 from evercert.schema import first_problem
 from evercert.timestamps import from_text, to_text
 
@@ -42,7 +44,7 @@ def key(name: str, sort: str = SK) -> Item:
 
 def attribute(value: object) -> Item:
     """Return a value of a record as a DynamoDB attribute value."""
-    return notation.written(_plain(value))
+    return notation.written(jsonable(value))
 
 
 def plain(item: Mapping[str, Any]) -> Item:
@@ -68,7 +70,9 @@ def new_record(record: Record, due_at: datetime) -> Item:
     values = {
         "pk": pk(record.name),
         "sk": SK,
-        "schema": schema_of(advised=False, several_issuers=bool(record.spec.issuers)),
+        "schema": schema_of(
+            advised=False, several_issuers=bool(record.spec.issuers), rolls_back=sets_kept_revisions(record.spec)
+        ),
         "name": record.name,
         "uid": record.uid,
         "spec": canonical_json(record.spec.document()),
@@ -83,6 +87,18 @@ def new_record(record: Record, due_at: datetime) -> Item:
 def lists_issuers(values: Mapping[str, Any]) -> bool:
     """Whether the spec of a record has several issuers, without parsing it; True for some other unusual specs."""
     return '"issuers":' in str(values.get("spec"))
+
+
+def sets_kept_revisions(spec: Spec) -> bool:
+    """Whether the spec sets `keep-revisions`, which only releases with rollbacks know."""
+    return "keep_revisions" in spec.lifecycle.model_dump(exclude_defaults=True)
+
+
+def rolls_back(values: Mapping[str, Any]) -> bool:
+    """Whether a record needs the schema of rollbacks, without parsing its spec; True for some unusual specs."""
+    pending = values.get("pending")
+    in_progress = isinstance(pending, dict) and "restores" in pending
+    return in_progress or "rollback" in values or '"keep-revisions":' in str(values.get("spec"))
 
 
 def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
@@ -184,11 +200,14 @@ def _count(value: object) -> int:
         return 0
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401
+def jsonable(value: object) -> Any:  # noqa: ANN401
+    """Return a value of a record as values of JSON."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, datetime):
         return to_text(value)
     if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
+        return {name: jsonable(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(part) for part in value]
     return value

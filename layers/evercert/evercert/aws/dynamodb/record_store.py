@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import translated
-from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb import claims, items
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
-from evercert.contracts.record import SCHEMA, Claim, Record, schema_of
-from evercert.errors import ClaimLost, Misconfigured, NoRoom
+from evercert.contracts.record import Claim, Record
+from evercert.contracts.record_schema import schema_of
+from evercert.errors import Misconfigured, NoRoom
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -41,10 +41,9 @@ OWNED = frozenset(
         "advice",
         "streak",
         "kept_key",
+        "rollback",  # only to remove a request that is done, and not with `update`
     ]
 )
-_WRITTEN_BY_OPERATORS = ("generation", "requested_at", "woken_at")  # while a run holds the record
-LONGEST_LEASE = timedelta(hours=1)  # evercert writes no longer claims
 
 
 class DynamoDBRecordStore:
@@ -58,13 +57,13 @@ class DynamoDBRecordStore:
     def claim(self, name: str, claim: Claim, now: datetime) -> tuple[ClaimedRecord, Record | Unreadable] | Unclaimed:
         """Claim a certificate with one update; idempotent under the client's retries."""
         update = Update({"claim": claim, **items.due(name, claim.until)})
-        _require_claimable(update, claim, now)
+        claims.require_claimable(update, claim, now)
         try:
             with translated(f"claim certificate {name}"):
                 answer = self._writes.update(name, update, ReturnValues="ALL_NEW")
         except ConditionFailed as failed:
-            return _why_unclaimed(failed.old)
-        return _held(name, claim, answer["Attributes"]), items.read_record(answer["Attributes"])
+            return claims.why_unclaimed(failed.old)
+        return claims.held_record(name, claim, answer["Attributes"]), items.read_record(answer["Attributes"])
 
     def look(self, name: str) -> Record | Unreadable | None:
         """Return the item with a consistent read."""
@@ -74,7 +73,7 @@ class DynamoDBRecordStore:
     def read_for_stop(self, name: str, claim: Claim) -> tuple[ClaimedRecord, Record | Unreadable] | None:
         """Return the item with a consistent read, and the values that `stop` requires."""
         item = self._item(name)
-        return None if item is None else (_held(name, claim, item), items.read_record(item))
+        return None if item is None else (claims.held_record(name, claim, item), items.read_record(item))
 
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         """Write changes under the claim; idempotent."""
@@ -82,7 +81,7 @@ class DynamoDBRecordStore:
             try:
                 self._writes.update(held.name, self._fenced(held, changes))
             except ConditionFailed as failed:
-                raise _lost(held) from failed
+                raise claims.lost(held) from failed
 
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         """Write changes and release the claim, also if the spec changed."""
@@ -108,8 +107,8 @@ class DynamoDBRecordStore:
         removed = {"claim": None, **items.due(outcome.name, None)}
         for changes in ({"state": "stopped", "resting": True}, {"resting": True}, {}):
             update = Update({**removed, **changes})
-            _require_claimable(update, held.claim, now)
-            _require_unmoved(update, held)
+            claims.require_claimable(update, held.claim, now)
+            claims.require_unmoved(update, held)
             # A repeated message must not announce it again.
             update.require("attribute_exists(#due_at) OR attribute_not_exists(#resting)", {}, "due_at resting")
             with translated(f"record the outcome of {outcome.name}"), suppress(NoRoom):
@@ -150,7 +149,7 @@ class DynamoDBRecordStore:
         if strange:
             raise ValueError(f"attributes that the issuer may not write: {', '.join(sorted(strange))}")
         advised = changes["advice"] is not None if "advice" in changes else held.advised
-        schema = schema_of(advised=advised, several_issuers=held.several_issuers)
+        schema = schema_of(advised=advised, several_issuers=held.several_issuers, rolls_back=held.rolls_back)
         update = Update({**items.indexed(changes, held.name), "schema": schema})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
@@ -165,85 +164,44 @@ class DynamoDBRecordStore:
     ) -> bool:
         """Write the end of a run; if spec, request or issuer changed, write again with the record due now.
 
-        A value that no condition can match is no change: the run read the same one.
+        A value that no condition can match is no change: the run read the same one. The last write keeps a rollback
+        that was requested since.
         """
         try:
-            write(self._final(held, changes, due_at, unmoved=True))
+            write(self._final(held, changes, due_at, claims.require_unmoved))
         except ConditionFailed as failed:
-            if not _still_ours(failed.old, held):
-                raise _lost(held) from failed
-            moved = _moved(failed.old, held)
+            held, moved = claims.read_again(failed.old, held)
         else:
             return False
+        if "rollback" in changes:
+            try:
+                write(self._final(held, changes, now if moved else due_at, claims.require_same_rollback))
+            except ConditionFailed as failed:
+                held, _ = claims.read_again(failed.old, held)
+                moved, changes = True, {name: value for name, value in changes.items() if name != "rollback"}
+            else:
+                return moved
         try:
-            write(self._final(held, changes, now if moved else due_at, unmoved=False))
+            write(self._final(held, changes, now if moved else due_at))
         except ConditionFailed as failed:
-            raise _lost(held) from failed
+            raise claims.lost(held) from failed
         return moved
 
-    def _final(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, *, unmoved: bool) -> Update:
+    def _final(
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        require: Callable[[Update, ClaimedRecord], None] | None = None,
+    ) -> Update:
         update = self._fenced(held, changes)
         # Without a due time the record rests, and the sweep ignores it.
         update.change({"claim": None, **items.due(held.name, due_at), "resting": True if due_at is None else None})
-        if unmoved:
-            _require_unmoved(update, held)
+        if require is not None:
+            require(update, held)
         return update
 
     def _item(self, name: str) -> Mapping[str, Any] | None:
         with translated(f"read the record of {name}"):
             answer = self._client.get_item(TableName=self._table, Key=items.key(name), ConsistentRead=True)
         return answer.get("Item")
-
-
-def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
-    values = items.plain(item)
-    read = {attribute: values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS}
-    several = items.lists_issuers(values)
-    return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, **read)
-
-
-def _require_unmoved(update: Update, held: ClaimedRecord) -> None:
-    update.require_same("generation", held.generation)
-    update.require_same("requested_at", held.requested_at)
-    update.require_same("woken_at", held.woken_at)
-
-
-def _require_claimable(update: Update, claim: Claim, now: datetime) -> None:
-    update.require(
-        # What has another type was made by hand: it is claimed, so that the run reports it.
-        "attribute_exists(#pk) AND (NOT attribute_type(#schema, :number) OR #schema <= :schema) AND "
-        "(NOT attribute_type(#claim.#until, :text) OR #claim.#until < :now OR #claim.#until > :never OR "
-        "#claim.#id = :mine)",
-        {
-            ":schema": SCHEMA,
-            ":now": now,
-            ":never": now + LONGEST_LEASE,
-            ":mine": claim.id,
-            ":number": "N",
-            ":text": "S",
-        },
-        "pk schema claim until id",
-    )
-
-
-def _still_ours(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
-    if old is None:
-        return False
-    claim = items.plain(old).get("claim")
-    return isinstance(claim, dict) and claim.get("id") == held.claim.id
-
-
-def _moved(old: Mapping[str, Any] | None, held: ClaimedRecord) -> bool:
-    values = items.plain(old or {})
-    return any(values.get(name) != getattr(held, name) for name in _WRITTEN_BY_OPERATORS)
-
-
-def _why_unclaimed(old: Mapping[str, Any] | None) -> Unclaimed:
-    if old is None:
-        return Unclaimed.GONE
-    schema = items.plain(old).get("schema", SCHEMA)
-    return Unclaimed.NEWER if isinstance(schema, Decimal) and schema > SCHEMA else Unclaimed.BUSY
-
-
-def _lost(held: ClaimedRecord) -> ClaimLost:
-    return ClaimLost(f"the claim on {held.name} is no longer ours: it was taken over, or the certificate was deleted")

@@ -14,11 +14,14 @@ from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
 from evercert.aws.dynamodb.record_index import DynamoDBRecordIndex
 from evercert.aws.dynamodb.retries import ConditionsFailed, transact
+from evercert.aws.dynamodb.revision_store import DynamoDBRevisions
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
+from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.record import SCHEMA, Record, schema_of
+from evercert.contracts.record import Record
+from evercert.contracts.record_schema import SCHEMA, schema_of
 from evercert.contracts.spec_store import Change
 from evercert.errors import Rejected
 
@@ -37,6 +40,7 @@ class DynamoDBSpecs(DynamoDBOperating):
         super().__init__(client, issuers_table)
         self._table = table
         self._index = DynamoDBRecordIndex(client, table, sleep)
+        self._revisions = DynamoDBRevisions(client, table)
 
     def records(self, after: str | None = None) -> Iterator[Record | Unreadable]:
         """Yield the records by name; outcomes are not read."""
@@ -72,6 +76,21 @@ class DynamoDBSpecs(DynamoDBOperating):
             return self._update(name, Update({**fields, **items.due(name, at)}), "attribute_exists(#pk)", {}, "pk")
         return self._request_by(name, fields, due_at, at)
 
+    def request_rollback(self, record: Record, rollback: RollbackRequest) -> None:
+        """Request a rollback of this record, due now; a later request replaces an earlier one."""
+        update = Update({"rollback": rollback, "schema": SCHEMA, **items.due(record.name, rollback.requested_at)})
+        update.require("NOT attribute_type(#schema, :number) OR #schema <= :schema", _KNOWN_SCHEMA, "schema")
+        if not self._update(record.name, update, "#uid = :uid", {":uid": record.uid}, "uid"):
+            raise Rejected(f"{record.name} was deleted and created again meanwhile; run the command again")
+
+    def kept(self, record: Record) -> KeptRevisions:
+        """Return the kept revisions of the certificate with a consistent read."""
+        return self._revisions.read(record.name, record.uid)
+
+    def forget(self, record: Record | Unreadable) -> None:
+        """Delete the kept revisions of this uid, with their sealed keys. Idempotent."""
+        self._revisions.delete(record.name, record.uid)
+
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         """Make a record due; a run in progress notices by `woken_at`."""
         self._request_by(name, {"woken_at": now}, at, now)
@@ -90,7 +109,7 @@ class DynamoDBSpecs(DynamoDBOperating):
         return self._update(name, Update({**fields, **items.due(name, now)}), "attribute_exists(#pk)", {}, "pk")
 
     def remove(self, record: Record | Unreadable) -> None:
-        """Delete the record with this uid; a certificate created later under the same name remains."""
+        """Delete the record with this uid, and what is kept of it; a later certificate of this name remains."""
         unreadable = " OR NOT attribute_type(uid, :text)" if isinstance(record, Unreadable) else ""
         uid = record.uid if isinstance(record, Record) or record.stored_uid is None else record.stored_uid
         text = {":text": {"S": "S"}} if unreadable else {}
@@ -108,6 +127,7 @@ class DynamoDBSpecs(DynamoDBOperating):
                         f"{record.name} was deleted and created again meanwhile; run the command again"
                     ) from error
                 raise
+        self.forget(record)
 
     def history(self, name: str) -> list[Outcome]:
         """Return the outcomes by time, including those of deleted certificates with this name."""
@@ -135,7 +155,11 @@ class DynamoDBSpecs(DynamoDBOperating):
             {
                 "spec": canonical_json(record.spec.document()),
                 "generation": record.generation,
-                "schema": schema_of(advised=seen.advice is not None, several_issuers=bool(record.spec.issuers)),
+                "schema": schema_of(
+                    advised=seen.advice is not None,
+                    several_issuers=bool(record.spec.issuers),
+                    rolls_back=seen.rolls_back or items.sets_kept_revisions(record.spec),
+                ),
                 **items.due(record.name, due_at),
             }
         )

@@ -12,14 +12,14 @@ class Update:
     """Builder of one conditional UpdateItem; a value of None removes the attribute."""
 
     def __init__(self, changes: Mapping[str, Any]) -> None:
-        self._changes: dict[str, Any] = dict(changes)
+        self.changes: dict[str, Any] = dict(changes)
         self._conditions: list[str] = []
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Add changes."""
-        self._changes.update(changes)
+        self.changes.update(changes)
 
     def require(self, condition: str, values: Mapping[str, Any], names: str) -> None:
         """Add a condition; it refers to each of `names` as `#name`."""
@@ -41,7 +41,7 @@ class Update:
             raise ValueError("every table write carries a condition")
         names, values = dict(self._names), dict(self._values)
         sets, removes = [], []
-        for number, (name, value) in enumerate(self._changes.items()):
+        for number, (name, value) in enumerate(self.changes.items()):
             names[f"#c{number}"] = name
             if value is None:
                 removes.append(f"#c{number}")

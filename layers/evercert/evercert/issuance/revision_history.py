@@ -1,0 +1,88 @@
+"""Kept revisions: what remains of each delivery for a rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evercert.canonical_json import canonical_json
+from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions, RevisionStore
+from evercert.contracts.record import Pending, Record
+from evercert.deadline import Clock
+from evercert.errors import Misconfigured, Unavailable
+from evercert.pki.certificate import Chain
+
+LARGEST = 300_000  # bytes of all revisions; DynamoDB's limit of an item is 400 KB
+TRIES = 3  # an operator may delete the kept revisions meanwhile
+
+
+@dataclass(frozen=True)
+class RevisionHistory:
+    """Keeps the delivered revision and as many earlier ones as the spec says."""
+
+    store: RevisionStore
+    clock: Clock
+
+    def keep(self, record: Record, pending: Pending) -> str | None:
+        """Keep this delivered revision, and remove the oldest; return a warning if that failed. Idempotent.
+
+        Called before the conclusion, which removes the sealed key from the record. It must not delay a renewal.
+        """
+        if pending.chain is None or record.spec.lifecycle.keep_revisions == 0 or pending.followed:
+            return None
+        why = "another program wrote them at the same time"
+        for _ in range(TRIES):
+            try:
+                seen = self.store.read(record.name, record.uid)
+                if seen.newer:
+                    return _warning(pending, "a newer evercert wrote the kept revisions")
+                revisions = self._with(seen, record, pending, pending.chain)
+                if revisions == seen.revisions or self.store.write(record.name, record.uid, seen, revisions):
+                    return None
+            except (Unavailable, Misconfigured) as error:
+                why = str(error)
+        return _warning(pending, why)
+
+    def _with(self, seen: KeptRevisions, record: Record, pending: Pending, chain: str) -> tuple[KeptRevision, ...]:
+        """Return the revisions with this one first; a restored certificate is kept only once."""
+        same = [kept.origin for kept in seen.revisions if kept.chain == chain]
+        new = KeptRevision(
+            revision=pending.revision,
+            origin=min(same, default=pending.revision),
+            generation=pending.generation,
+            issuer=pending.issuer,
+            request_hash=pending.request_hash,
+            issuer_hash=pending.issuer_hash,
+            sealed_key=pending.sealed_key,
+            csr=pending.csr,
+            chain=chain,
+            obtained_at=pending.obtained_at,
+            reference=pending.reference,
+        )
+        others = [kept for kept in seen.revisions if kept.chain != chain and self._is_useful(kept, record)]
+        return _fitting([new, *others[: record.spec.lifecycle.keep_revisions]])
+
+    def _is_useful(self, kept: KeptRevision, record: Record) -> bool:
+        """Whether the certificate is still valid, and was not found to be revoked or replaced at its issuer."""
+        finding = record.finding
+        if finding is not None and finding.reason != "drifted" and finding.revision == kept.revision:
+            return False
+        try:
+            return self.clock() < Chain.from_pem(kept.chain).ends
+        except ValueError:
+            return False
+
+
+def _fitting(revisions: Sequence[KeptRevision]) -> tuple[KeptRevision, ...]:
+    """Return as many of the first revisions as fit into an item."""
+    fitting, size = list[KeptRevision](), 0
+    for kept in revisions:
+        size += len(canonical_json(kept.model_dump(mode="json", exclude_none=True)))
+        if size > LARGEST:
+            break
+        fitting.append(kept)
+    return tuple(fitting)
+
+
+def _warning(pending: Pending, why: str) -> str:
+    return f"revision {pending.revision} cannot be restored by a rollback later, because it was not kept: {why}"
