@@ -13,6 +13,7 @@ from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
+from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
 from evercert.contracts.record import Claim, Record, RenewalAdvice
 from evercert.contracts.record_part import LAST_COUNT
@@ -695,3 +696,83 @@ def test_write_stores_the_schema_version(table: Table, web: Record, how: str, ad
         else:
             table.records.release(held, {}, START, START)
     assert table.item("web", items.SK)["schema"] == {"N": str(ADVISED_SCHEMA if advice else PREVIOUS_SCHEMA)}
+
+
+# -- rollbacks --------------------------------------------------------------------------------------------------------
+ROLLBACK = RollbackRequest(to=1, requested_at=START, reason="it breaks the proxy")
+
+
+def test_rollback_request_makes_the_record_due(table: Table, web: Record) -> None:
+    held, _ = table.claim()
+    table.records.release(held, {}, START + timedelta(days=9), START)
+    table.specs.request_rollback(web, ROLLBACK)
+    record = table.specs.record("web")
+    assert isinstance(record, Record)
+    assert (record.rollback, record.due_at) == (ROLLBACK, START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
+
+
+def test_rollback_request_of_another_certificate_is_refused(table: Table, web: Record) -> None:
+    with pytest.raises(Rejected, match=r"created again|recreated"):
+        table.specs.request_rollback(web.model_copy(update={"uid": UID[:-1] + "5"}), ROLLBACK)
+    assert table.specs.record("web").rollback is None
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
+@pytest.mark.parametrize("woken", [False, True], ids=["quiet", "woken"])
+def test_end_of_a_run_removes_its_rollback(table: Table, web: Record, how: str, woken: bool) -> None:
+    table.specs.request_rollback(web, ROLLBACK)
+    held, _ = table.claim()
+    if woken:
+        table.specs.wake("web", START, START)
+    moved = end(table, held, how, {"rollback": None})
+    record = table.specs.record("web")
+    assert (moved, record.rollback, record.claim) == (woken, None, None)
+
+
+@pytest.mark.parametrize("how", ["release", "conclude"])
+@pytest.mark.parametrize("before", [False, True], ids=["first", "second"])
+def test_rollback_requested_during_a_run_remains(table: Table, web: Record, how: str, before: bool) -> None:
+    if before:
+        table.specs.request_rollback(web, ROLLBACK)
+    held, _ = table.claim()
+    later = ROLLBACK.model_copy(update={"requested_at": START + timedelta(seconds=1)})
+    table.specs.request_rollback(web, later)
+    assert end(table, held, how, {"rollback": None, "state": "ready"})
+    record = table.specs.record("web")
+    assert (record.rollback, record.state, record.claim, record.due_at) == (later, "ready", None, START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
+
+
+def end(table: Table, held: ClaimedRecord, how: str, changes: dict[str, Any]) -> bool:
+    if how == "release":
+        return table.records.release(held, changes, START + timedelta(days=1), START)
+    return table.records.conclude(held, changes, START + timedelta(days=1), outcome())[0]
+
+
+def test_edit_of_a_record_with_a_rollback_keeps_its_schema(table: Table, web: Record) -> None:
+    table.specs.request_rollback(web, ROLLBACK)
+    table.specs.write([Change(web.model_copy(update={"generation": 2}), table.specs.record("web"))], START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
+
+
+@pytest.mark.parametrize("how", ["create", "edit"])
+def test_keep_revisions_needs_the_newest_schema(table: Table, how: str) -> None:
+    record = Record(name="web", uid=UID, spec=spec(lifecycle={"keep-revisions": 1}), generation=1)
+    if how == "edit":
+        table.specs.write([Change(record.model_copy(update={"spec": spec()}), None)], START)
+        assert table.item("web", items.SK)["schema"] == {"N": str(PREVIOUS_SCHEMA)}
+    table.specs.write([Change(record, table.specs.record("web"))], START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
+    held, _ = table.claim()
+    table.records.release(held, {}, START, START)
+    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA)}
+
+
+def test_remove_deletes_the_kept_revisions(table: Table, web: Record) -> None:
+    item = {**items.key("web", "revisions"), "uid": {"S": UID}}
+    table.put(item)
+    table.specs.forget(web.model_copy(update={"uid": UID[:-1] + "5"}))
+    assert table.item("web", "revisions") == item
+    table.specs.remove(web)
+    assert table.item("web", "revisions") is None

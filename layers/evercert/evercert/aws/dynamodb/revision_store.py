@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from evercert.aws.clients import code, translated
+from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
@@ -46,20 +45,6 @@ class DynamoDBRevisions:
         except (ConditionFailed, NoRoom):
             return False
         return True
-
-    def delete(self, name: str, uid: str) -> None:
-        """Delete the item; that of another uid remains."""
-        with translated(f"delete the kept revisions of {name}"):
-            try:
-                self._client.delete_item(
-                    TableName=self._table,
-                    Key=items.key(name, SORT),
-                    ConditionExpression="attribute_not_exists(pk) OR uid = :uid OR NOT attribute_type(uid, :text)",
-                    ExpressionAttributeValues={":uid": {"S": uid}, ":text": {"S": "S"}},
-                )
-            except ClientError as error:
-                if code(error) != "ConditionalCheckFailedException":
-                    raise
 
 
 def read_kept(item: Mapping[str, Any] | None, uid: str) -> KeptRevisions:

@@ -14,6 +14,7 @@ from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
 from evercert.aws.dynamodb.record_index import DynamoDBRecordIndex
 from evercert.aws.dynamodb.retries import ConditionsFailed, transact
+from evercert.aws.dynamodb.revision_store import SORT as REVISIONS
 from evercert.aws.dynamodb.revision_store import DynamoDBRevisions
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
@@ -89,7 +90,17 @@ class DynamoDBSpecs(DynamoDBOperating):
 
     def forget(self, record: Record | Unreadable) -> None:
         """Delete the kept revisions of this uid, with their sealed keys. Idempotent."""
-        self._revisions.delete(record.name, record.uid)
+        with translated(f"delete the kept revisions of {record.name}"):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=items.key(record.name, REVISIONS),
+                    ConditionExpression="attribute_not_exists(pk) OR uid = :uid OR NOT attribute_type(uid, :text)",
+                    ExpressionAttributeValues={":uid": {"S": record.uid}, ":text": {"S": "S"}},
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
 
     def wake(self, name: str, at: datetime, now: datetime) -> None:
         """Make a record due; a run in progress notices by `woken_at`."""
