@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from evercert.contracts.events import Outcome
+from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.destinations.acm_rules import KEY_TYPES
 from evercert.documents.spec import Spec
+from evercert.pki.certificate import Chain
 from evercert.timestamps import to_text
 from tests.crash.sampling import OFFSET, sample
 from tests.doubles.flaky_destination import Flaky
@@ -30,6 +32,7 @@ class Scenario:
     script: list[str] = field(default_factory=list)
     sticks: int = 0
     issued_before: bool = False
+    rolled_back: bool = False
     revisions: int = 1
     shards: bool = False  # whether to crash at the queries of empty shards too; once is enough
     types: tuple[str, ...] = ("certificate.issued",)
@@ -49,6 +52,10 @@ SCENARIOS = [
     Scenario(
         "acm renewal", {"type": "self-signed"}, destinations=("secrets-manager", "acm"), issued_before=True, revisions=2,
         types=("certificate.issued", "certificate.renewed"),
+    ),
+    Scenario(
+        "rollback", {"type": "self-signed"}, destinations=("secrets-manager", "acm"), rolled_back=True, revisions=3,
+        types=("certificate.issued", "certificate.renewed", "certificate.rolled-back"),
     ),
 ]  # fmt: skip
 
@@ -91,7 +98,17 @@ class Stage:
             renewal = self.world.record().renew_at
             assert renewal is not None
             self.world.clock.now = renewal
+        if scenario.rolled_back:
+            self.begin_rollback()
         Flaky.left = scenario.sticks
+
+    def begin_rollback(self) -> None:
+        """Renew the certificate, and request the first one again."""
+        self.world.settle(self.world.settled)
+        self.world.specs.request("web", self.world.clock())
+        self.world.settle(self.world.settled)
+        self.world.clock.advance(minutes=1)
+        self.world.specs.request_rollback(self.world.record(), RollbackRequest(to=1, requested_at=self.world.clock()))
 
     def run(
         self, scenario: Scenario, at: int | None, when: When = "before", act: Callable[[], None] | None = None
@@ -137,9 +154,15 @@ def assert_promises(stage: Stage, scenario: Scenario) -> None:
     # P3: every version that a reader can see is whole
     for value in versions.values():
         assert_pair(value)
-    if scenario.issued_before:
+    if scenario.issued_before or scenario.rolled_back:
         assert versions["AWSPREVIOUS"]["serial_number"] != versions["AWSCURRENT"]["serial_number"]
         assert versions["AWSPREVIOUS"]["private_key"] != versions["AWSCURRENT"]["private_key"]
+    if scenario.rolled_back:  # the first certificate again, each of them kept once
+        assert record.rollback is None
+        chains = {kept.revision: Chain.from_pem(kept.chain) for kept in world.specs.kept(record).revisions}
+        assert list(chains) == [3, 2]
+        assert chains[3].serial_number == record.facts.serial_number
+        assert chains[2].serial_number == versions["AWSPREVIOUS"]["serial_number"]
     if "acm" in scenario.destinations:  # one ARN, wherever the first import was interrupted
         (arn,) = stage.imported()
         assert arn in {delivery.location for delivery in record.deliveries.values()}

@@ -375,6 +375,7 @@ class World:
             and record.pending is None
             and record.request_hash == record.spec.request_hash
             and record.requested_at in (None, record.served)
+            and record.rollback is None
             and not self.unpublished()
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-TYPES = {"certificate.issued", "certificate.renewed", "certificate.delivered"}
+TYPES = {"certificate.issued", "certificate.renewed", "certificate.delivered", "certificate.rolled-back"}
 ssm = boto3.client("ssm", config=Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}))
 
 

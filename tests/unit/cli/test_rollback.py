@@ -157,9 +157,8 @@ def test_edited_document_is_refused(command: Rolled) -> None:
 
 
 def test_changed_issuer_is_refused(command: Rolled) -> None:
-    command.table.definitions["main"] = Component(
-        type="acme", settings={"directory": "https://ca.example.com/", "solvers": [{"type": "http-01"}]}
-    )
+    definition = {"type": "acme", "directory": "https://ca.example.com/", "solvers": [{"type": "http-01"}]}
+    command.table.definitions["main"] = Component.model_validate(definition)
     ended = command.rolled_back("--yes")
     assert ended.code == 2 and "issuer main was changed since it issued revision 1" in ended.err
 

@@ -11,6 +11,7 @@ import pytest
 from evercert.contracts.destination import Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request, Status
+from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.record import Facts
 from evercert.documents.spec import Spec
 from evercert.errors import Unavailable
@@ -25,7 +26,7 @@ DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) fo
 SAMPLES = {
     f"certificate.{word}": f"certificate_{word}.json"
     for word in ("renewed", "failed", "expiring", "drifted", "pending")
-}
+} | {"certificate.rolled-back": "certificate_rolled_back.json"}
 
 
 class Revoked(SelfSigned):
@@ -71,12 +72,27 @@ def announced() -> dict[str, Outcome]:
     bench.want(spec("broken"))
     bench.table.items["certificate#broken", "record"]["spec"] = {"S": "{}"}
     bench.run("broken")
-    return {outcome.type: outcome for outcome in bench.announcer.announced}
+    return {outcome.type: outcome for outcome in bench.announcer.announced + rolled_back()}
+
+
+def rolled_back() -> list[Outcome]:
+    """Return the outcome of a rollback."""
+    bench = Bench()
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(spec())
+    for _ in range(2):
+        bench.run()
+        bench.clock.advance(days=1)
+        bench.table.request("web", bench.clock())
+    request = RollbackRequest(to=1, requested_at=bench.clock() + timedelta(seconds=1), reason="it breaks the proxy")
+    bench.table.request_rollback(bench.record(), request)
+    bench.run()
+    return bench.announcer.announced[-1:]
 
 
 def test_events_document_every_type() -> None:
     rows = PAGE.partition("## Message attributes")[0]
-    sent = set(re.findall(r"^\| `(\w+\.\w+)` \|", rows, re.MULTILINE))
+    sent = set(re.findall(r"^\| `((?:certificate|spec)\.[\w-]+)` \|", rows, re.MULTILINE))
     assert set(announced()) == sent
 
 
