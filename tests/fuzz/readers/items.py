@@ -20,6 +20,7 @@ from evercert.aws.dynamodb.leases import DynamoDBLeases
 from evercert.aws.dynamodb.order_buckets import DynamoDBOrderBuckets
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
+from evercert.aws.dynamodb.revision_store import DynamoDBRevisions, kept_update
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.canonical_json import canonical_json
@@ -38,6 +39,7 @@ from tests.samples.outcomes import outcome
 from tests.unit.aws.dynamodb.test_items import full
 
 Item = dict[str, Any]
+UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 TYPED = (EvercertError,)  # nothing above the adapters handles another error
 
 
@@ -88,6 +90,20 @@ class BusyTable(Table):
         if "attribute_type" in ConditionExpression:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
         return {"Attributes": self._item}
+
+
+def read_revisions(item: Item) -> object:
+    """Read the kept revisions, and make the update that replaces them."""
+    seen = DynamoDBRevisions(Table(item), "table").read("web", UID)  # type: ignore[arg-type]
+    return kept_update(UID, seen, ()).arguments()
+
+
+def kept_revisions() -> Item:
+    part = {
+        "revision": 2, "origin": 1, "generation": 1, "issuer": "main", "request_hash": "r", "issuer_hash": "i",
+        "sealed_key": "AA==", "csr": "csr", "chain": "chain", "obtained_at": START, "reference": "id",
+    }  # fmt: skip
+    return items_of(pk="certificate#web", sk="revisions", schema=1, uid=UID, version=3, revisions=[part], expires_at=1)
 
 
 def read_turn(item: Item) -> object:
@@ -301,6 +317,7 @@ def items_of(**values: Any) -> Item:
 
 READERS = [
     Reader("record", lambda: [full()], read_record, changed, TYPED, cost=4),
+    Reader("kept revisions", lambda: [kept_revisions()], read_revisions, changed, TYPED),
     Reader("index entry", lambda: [indexed()], read_indexes, changed, TYPED, cost=2),
     Reader("outcome", lambda: [items.outcome_item(outcome())], items.read_outcome, changed, TYPED),
     Reader("sweep cursor", lambda: [cursor()], read_cursor, changed, TYPED),

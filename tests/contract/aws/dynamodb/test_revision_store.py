@@ -132,9 +132,9 @@ def test_write_without_room_changes_nothing(stored: Stored) -> None:
     "change",
     [
         {"revisions": {"S": "?"}}, {"revisions": {"L": [{"S": "?"}, {"M": {"revision": {"N": "1"}}}]}},
-        {"version": {"S": "x"}}, {"version": {"NULL": True}}, {"uid": {"N": "1"}}, {"schema": {"S": "1"}},
+        {"version": {"S": "x"}}, {"version": {"NULL": True}}, {"version": {"N": "9E+100"}}, {"uid": {"N": "1"}}, {"schema": {"S": "1"}},
     ],
-    ids=["text", "parts", "version", "null", "uid", "schema"],
+    ids=["text", "parts", "version", "null", "large", "uid", "schema"],
 )  # fmt: skip
 def test_manual_edit_is_replaced_by_the_next_write(stored: Stored, change: dict[str, Any]) -> None:
     stored.keep(kept(1))

@@ -60,7 +60,7 @@ def require_claimable(update: Update, claim: Claim, now: datetime) -> None:
     )
 
 
-def read_again(old: Mapping[str, Any] | None, held: ClaimedRecord) -> tuple[ClaimedRecord, bool]:
+def compare(old: Mapping[str, Any] | None, held: ClaimedRecord) -> tuple[ClaimedRecord, bool]:
     """Return the claimed record with the schema that it needs now, and whether operators changed it since the claim.
 
     Raises ClaimLost if the claim is no longer ours.

@@ -170,14 +170,14 @@ class DynamoDBRecordStore:
         try:
             write(self._final(held, changes, due_at, claims.require_unmoved))
         except ConditionFailed as failed:
-            held, moved = claims.read_again(failed.old, held)
+            held, moved = claims.compare(failed.old, held)
         else:
             return False
         if "rollback" in changes:
             try:
                 write(self._final(held, changes, now if moved else due_at, claims.require_same_rollback))
             except ConditionFailed as failed:
-                held, _ = claims.read_again(failed.old, held)
+                held, _ = claims.compare(failed.old, held)
                 moved, changes = True, {name: value for name, value in changes.items() if name != "rollback"}
             else:
                 return moved

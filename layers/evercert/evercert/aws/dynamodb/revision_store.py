@@ -13,6 +13,7 @@ from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions
+from evercert.contracts.record_part import LAST_COUNT
 from evercert.errors import NoRoom
 from evercert.pki.certificate import Chain
 
@@ -65,7 +66,8 @@ def read_kept(item: Mapping[str, Any] | None, uid: str) -> KeptRevisions:
 
 def kept_update(uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> Update:
     """Return the update that replaces all revisions."""
-    version = int(seen.version) + 1 if isinstance(seen.version, Decimal) else 1
+    counted = isinstance(seen.version, Decimal) and 0 <= seen.version < LAST_COUNT  # else a manual edit set it
+    version = int(seen.version) + 1 if counted else 1
     ends = max((Chain.from_pem(kept.chain).ends for kept in revisions), default=None)
     update = Update(
         {
