@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from evercert.aws.kms_signer import KMSSigner
+    from evercert.contracts.probe import Prober
     from evercert.issuers.context import IssuerContext
     from evercert.operations.external_requests import ExternalFulfillment, Result
 
@@ -135,8 +136,17 @@ def _wired() -> tuple[Ports, Issuance]:
         clock=now,
         sleep=_pause,
         deadline=deadline,
+        prober=_prober(settings, clients),
     )
     return ports, Issuance(ports, settings.lease)
+
+
+def _prober(settings: IssuerSettings, clients: Clients) -> Prober | None:
+    if not settings.validator:
+        return None
+    from evercert.aws.validator_client import ValidatorClient  # noqa: PLC0415
+
+    return ValidatorClient(lambda: clients.lambda_, settings.validator)
 
 
 @cache

@@ -17,6 +17,7 @@ from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
+from evercert.contracts.probe import ProbeAnswer, ProbeReport, ProbeTarget
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record, schema_of
 from evercert.contracts.spec_store import Change, Pause, PauseTarget
@@ -78,8 +79,8 @@ class FakeTable:
     @staticmethod
     def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
         read = {attribute: values.get(attribute) for attribute in ("generation", "requested_at", "woken_at")}
-        several = items.lists_issuers(values)
-        return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, **read)
+        several, probed = items.lists_issuers(values), items.has_probe(values)
+        return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, probed=probed, **read)
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -106,7 +107,7 @@ class FakeTable:
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
-        self._set(held.name, {**self._owned(changes, held), "schema": self._schema(changes, held)})
+        self._set(held.name, {**self._owned(changes, held), "schema": held.schema(changes)})
 
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
@@ -117,13 +118,8 @@ class FakeTable:
     def _end(self, held: ClaimedRecord, changes: Changes, due: datetime | None) -> None:
         resting = True if due is None else None
         due_entry = items.due(held.name, due)
-        schema = self._schema(changes, held)
+        schema = held.schema(changes)
         self._set(held.name, {**changes, "schema": schema, "claim": None, "resting": resting, **due_entry})
-
-    @staticmethod
-    def _schema(changes: Changes, held: ClaimedRecord) -> int:
-        advised = changes["advice"] is not None if "advice" in changes else held.advised
-        return schema_of(advised=advised, several_issuers=held.several_issuers)
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
@@ -232,7 +228,9 @@ class FakeTable:
                 item = self.items[items.pk(change.record.name), items.SK]
                 item["spec"], item["generation"] = spec, items.attribute(change.record.generation)
                 schema = schema_of(
-                    advised=change.seen.advice is not None, several_issuers=bool(change.record.spec.issuers)
+                    advised=change.seen.advice is not None,
+                    several_issuers=bool(change.record.spec.issuers),
+                    probed=change.record.spec.probe is not None or change.seen.probed is not None,
                 )
                 self._set(change.record.name, {"schema": schema, **items.due(change.record.name, due_at)})
             else:
@@ -510,6 +508,21 @@ class FakeBreakers:
         return turn
 
 
+class FakeProber:
+    """A validator that reports what the test says."""
+
+    def __init__(self) -> None:
+        self.targets: list[ProbeTarget] = []
+        self.answers: tuple[ProbeAnswer, ...] = (ProbeAnswer(address="192.0.2.7", problem="refused"),)
+        self.error: Exception | None = None
+
+    def probe(self, target: ProbeTarget) -> ProbeReport:
+        self.targets.append(target)
+        if self.error is not None:
+            raise self.error
+        return ProbeReport(answers=self.answers)
+
+
 class Bench:
     """The issuance use case on fakes."""
 
@@ -523,6 +536,7 @@ class Bench:
         self.announcer = FakeAnnouncer()
         self.rate_limiter = FakePace()
         self.breakers = FakeBreakers()
+        self.prober = FakeProber()
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
             records=self.table,
@@ -536,6 +550,7 @@ class Bench:
             clock=self.clock,
             sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=self.deadline,
+            prober=self.prober,
         )
         self.issuance = Issuance(self.ports, LEASE)
 

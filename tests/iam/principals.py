@@ -29,7 +29,7 @@ ADMINISTRATION = ("functions/administration/", "authority/administration/")
 ADAPTERS = [
     ("aws/dynamodb/due_index", "checker"), ("aws/dynamodb/sweep", "checker"), ("aws/dynamodb/", "issuer"),
     ("aws/authority/signing_ledger", "signer"), ("aws/authority/kms_keys", "signer"), ("aws/authority/", "authority"),
-    ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/route53", "issuer"), ("aws/private_ca", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
+    ("aws/validator_client", "issuer"), ("aws/sqs", "issuer"), ("aws/sns", "issuer"), ("aws/route53", "issuer"), ("aws/private_ca", "issuer"), ("aws/kms", "issuer"), ("aws/credential_reader", "issuer"),
 ]  # fmt: skip
 
 

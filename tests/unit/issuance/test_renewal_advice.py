@@ -8,7 +8,7 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import Advice, OpenIssuer, RenewalWindow
-from evercert.contracts.record import PREVIOUS_SCHEMA, SCHEMA, Facts, Record
+from evercert.contracts.record import ADVISED_SCHEMA, PREVIOUS_SCHEMA, Facts, Record
 from evercert.issuers.self_signed import SelfSigned
 from evercert.scheduling.schedule import EMERGENCY, renewal_time
 from tests.doubles.fakes import Bench, spec
@@ -154,11 +154,11 @@ def test_schema_is_newer_only_with_a_window(bench: Bench, issuer: Advising) -> N
     at_rest(bench)
     assert schema(bench) == PREVIOUS_SCHEMA
     record = advise(bench, issuer, 10 * DAY, 12 * DAY)
-    assert schema(bench) == SCHEMA
+    assert schema(bench) == ADVISED_SCHEMA
     bench.clock.now = record.check_at
     issuer.advice = None
     assert bench.run() == "checked"
-    assert schema(bench) == SCHEMA
+    assert schema(bench) == ADVISED_SCHEMA
     bench.clock.now = record.renew_at
     assert bench.run() == "certificate.renewed"
     assert schema(bench) == PREVIOUS_SCHEMA

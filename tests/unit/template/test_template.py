@@ -13,6 +13,7 @@ import pytest
 from evercert.acme.challenges import HTTP_PATH
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.aws.clients import CALL_LIMIT
+from evercert.aws.served_certificates import SPAN
 from evercert.aws.tags import Owner
 from evercert.aws.timeouts import SIGNER, WAITED_FOR
 from evercert.environment import LOCAL_ISSUERS
@@ -255,7 +256,7 @@ def test_authority_role_has_no_scan_and_invokes_only_the_signer() -> None:
         assert "dynamodb:Scan" not in names, resource
     (call,) = [one for one in allowed("AuthorityRole") if "lambda:InvokeFunction" in actions(one)]
     assert call["Resource"] == {"GetAtt": "SignerFunction.Arn"}
-    for role in set(of("AWS::IAM::Role")) - {"AuthorityRole", "RenewalRole"}:
+    for role in set(of("AWS::IAM::Role")) - {"AuthorityRole", "RenewalRole", "IssuerRole"}:
         assert not any(action.startswith("lambda:") for one in statements(role) for action in actions(one)), role
 
 
@@ -269,6 +270,47 @@ def test_responder_reads_only_answers_and_serves_one_path() -> None:
     assert RESOURCES["ResponderRoute"]["Properties"]["RouteKey"] == f"GET {HTTP_PATH}{{token}}"
     assert RESOURCES["ResponderStage"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"] <= 50
     assert RESOURCES["ResponderApiPermission"]["Properties"]["SourceArn"]["Sub"].endswith(":${ResponderApi}/*")
+
+
+def test_issuer_invokes_only_the_validator_and_only_for_probes() -> None:
+    without, probes = (Deployment({"Probes": one}).properties("IssuerRole") for one in ("no", "yes"))
+    found = [
+        [one for one in role["Policies"][0]["PolicyDocument"]["Statement"] if "lambda:InvokeFunction" in actions(one)]
+        for role in (without, probes)
+    ]
+    assert found[0] == []
+    (call,) = found[1]
+    assert call["Resource"].endswith(":function:ValidatorFunction")
+    (call,) = [one for one in allowed("IssuerRole") if "lambda:InvokeFunction" in actions(one)]
+    assert call["Resource"] == {"GetAtt": "ValidatorFunction.Arn"}
+
+
+def test_validator_without_authority_can_only_write_its_log() -> None:
+    """It connects to hosts that others choose: an attacker who takes it over gains nothing of the stack."""
+    role = Deployment({"Probes": "yes"}).properties("ValidatorRole")
+    found = [one for one in role["Policies"][0]["PolicyDocument"]["Statement"] if one.get("Sid") != "NetworkInterfaces"]
+    assert {action for one in found for action in actions(one)} == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+    }
+
+
+def test_validator_is_deployed_for_authority_or_probes() -> None:
+    assert TEMPLATE["Parameters"]["Probes"]["Default"] == "no"
+    assert TEMPLATE["Conditions"]["HasValidator"] == {"Or": [{"Condition": "HasAuthority"}, {"Condition": "HasProbes"}]}
+    conditions = {name: RESOURCES[name].get("Condition") for name in RESOURCES if name.startswith("Validat")}
+    assert {name for name, one in conditions.items() if one == "HasAuthority"} == {
+        "ValidationQueue",
+        "ValidatorFunctionChallenge",
+    }
+    assert set(conditions.values()) == {"HasAuthority", "HasValidator"}
+
+
+def test_report_of_a_probe_comes_before_the_limit_of_its_caller() -> None:
+    limit = RESOURCES["ValidatorFunction"]["Properties"]["Timeout"]
+    assert SPAN.total_seconds() + 3 < SIGNER.read < limit
 
 
 def test_issuer_deletes_no_items() -> None:
@@ -290,7 +332,8 @@ def test_authority_resources_depend_on_the_parameter() -> None:
                 "Renewal",
                 "RootCrlEnding",
                 "Signer",
-                "Validat",
+                "ValidationQueue",
+                "ValidatorFunctionChallenge",
             )
         )
         assert ours == (resource.get("Condition") == "HasAuthority"), name
@@ -589,6 +632,7 @@ def test_role_policies_stay_below_the_iam_size_limit(secrets: int, more: dict[st
         {
             "Authority": "yes",
             "Responder": "yes",
+            "Probes": "yes",
             "SecretArns": many,
             "DestinationRegions": "us-east-1,eu-west-1",
             "DestinationBuckets": ",".join(f"arn:aws:s3:::certificates-of-the-platform-team-{n}" for n in range(5)),

@@ -11,10 +11,13 @@ from typing import Any, Protocol
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import Issuers
+from evercert.contracts.probe import Prober
 from evercert.contracts.queue import Queue
-from evercert.contracts.record import Claim, Delivery, Record
+from evercert.contracts.record import Claim, Delivery, Record, schema_of
 from evercert.deadline import Clock, Deadline
 from evercert.pki.keys import PrivateKey
+
+Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None removes one
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class ClaimedRecord:
     """The values that a run read with its claim, as they are stored; they are the condition of every later write.
 
     `advised`: the record has a renewal window of the CA. `several_issuers`: its spec has more than one.
+    `probed`: it has a probe.
     """
 
     name: str
@@ -50,6 +54,15 @@ class ClaimedRecord:
     woken_at: Any
     advised: bool = False
     several_issuers: bool = False
+    probed: bool = False
+
+    def schema(self, changes: Changes) -> int:
+        """Return the schema of the record with these changes."""
+        return schema_of(
+            advised=changes["advice"] is not None if "advice" in changes else self.advised,
+            several_issuers=self.several_issuers,
+            probed=changes["probed"] is not None if "probed" in changes else self.probed,
+        )
 
 
 class Unclaimed(StrEnum):
@@ -58,9 +71,6 @@ class Unclaimed(StrEnum):
     BUSY = "busy"  # another run holds the claim; the due time triggers a retry
     GONE = "gone"  # deleted since the nudge was sent
     NEWER = "newer-schema"  # written by a newer evercert; not touched
-
-
-Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None removes one
 
 
 class RecordStore(Protocol):
@@ -196,3 +206,4 @@ class Ports:
     clock: Clock
     sleep: Callable[[timedelta], None]
     deadline: Deadline
+    prober: Prober | None = None  # None if the stack has no validator for probes

@@ -15,8 +15,10 @@ from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without those for issuers that
-# generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers.
-SCHEMA = 4
+# generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers. 4: without
+# probes.
+SCHEMA = 5
+ADVISED_SCHEMA = 4
 PREVIOUS_SCHEMA = 3
 WAITS_FOR_CHAIN = "a chain that peers accept"  # `Pending.waits_for` of an issued certificate whose chain cannot be used
 
@@ -31,6 +33,8 @@ Reason = Literal[
     "near-expiry",
     "drifted",
 ]
+ProbeResult = Literal["served", "outdated", "incomplete", "unreachable", "not-probed"]
+LONGEST_TARGET, LONGEST_PROBLEM = 1_000, 200
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 LAST_COUNT = 99_999_999  # the sort key of an outcome has 8 digits
@@ -38,9 +42,11 @@ Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
 _LONGEST = 9_999 * 366 * 86_400  # seconds that two times can be apart
 
 
-def schema_of(*, advised: bool, several_issuers: bool) -> int:
+def schema_of(*, advised: bool, several_issuers: bool, probed: bool) -> int:
     """Return the schema to write: the oldest that has every attribute, so that the previous release can read it."""
-    return SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA
+    if probed:
+        return SCHEMA
+    return ADVISED_SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA
 
 
 class Part(BaseModel):
@@ -122,6 +128,24 @@ class RenewalAdvice(Part):
     start: Instant
     end: Instant
     explanation: str | None = None
+
+
+class Probed(Part):
+    """The last probe of the server that should serve the certificate, and the incident that it found, if any.
+
+    `intermediates`: of the delivered chain. `since`: the first probe with this result. `announced`: the severity of the
+    event of this incident, which ends with the result `served`.
+    """
+
+    target: Annotated[str, StringConstraints(max_length=LONGEST_TARGET)]
+    intermediates: Count | None = None
+    at: Instant | None = None
+    result: ProbeResult | None = None
+    since: Instant | None = None
+    announced: Literal["warning", "critical"] | None = None
+    problem: Annotated[str, StringConstraints(max_length=LONGEST_PROBLEM)] | None = None
+    fingerprint_sha256: Annotated[str, StringConstraints(max_length=64)] | None = None
+    not_after: Instant | None = None
 
 
 class Streak(Part):
@@ -212,6 +236,7 @@ class Record(Part):
     warned: Count = 0
     finding: Finding | None = None
     advice: RenewalAdvice | None = None
+    probed: Probed | None = None
     streak: Streak | None = None
     kept_key: KeptKey | None = None
     resting: bool = False

@@ -8,6 +8,7 @@ from evercert.issuance.circuit_breaker import Breaker
 from evercert.issuance.delivery import Deliveries
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.obtain import Obtainer
+from evercert.issuance.probe_check import ProbeCheck
 from evercert.issuance.status_check import StatusCheck
 
 
@@ -21,4 +22,6 @@ class Steps:
         self.deliveries = Deliveries(
             ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
         )
-        self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))
+        self.maintenance = Maintenance(
+            StatusCheck(ports.destinations, self.breaker), ProbeCheck(ports.prober, ports.clock)
+        )

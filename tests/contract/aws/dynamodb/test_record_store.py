@@ -14,7 +14,7 @@ from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
-from evercert.contracts.record import LAST_COUNT, PREVIOUS_SCHEMA, SCHEMA, Claim, Record, RenewalAdvice
+from evercert.contracts.record import ADVISED_SCHEMA, LAST_COUNT, PREVIOUS_SCHEMA, SCHEMA, Claim, Record, RenewalAdvice
 from evercert.contracts.spec_store import STACK, Change, Pause, PauseTarget, Specs
 from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected
 from tests.doubles.fakes import START, FakeTable, spec
@@ -692,4 +692,4 @@ def test_write_stores_the_schema_version(table: Table, web: Record, how: str, ad
             table.records.update(held, {"state": "pending"})
         else:
             table.records.release(held, {}, START, START)
-    assert table.item("web", items.SK)["schema"] == {"N": str(SCHEMA if advice else PREVIOUS_SCHEMA)}
+    assert table.item("web", items.SK)["schema"] == {"N": str(ADVISED_SCHEMA if advice else PREVIOUS_SCHEMA)}

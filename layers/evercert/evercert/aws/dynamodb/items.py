@@ -68,7 +68,9 @@ def new_record(record: Record, due_at: datetime) -> Item:
     values = {
         "pk": pk(record.name),
         "sk": SK,
-        "schema": schema_of(advised=False, several_issuers=bool(record.spec.issuers)),
+        "schema": schema_of(
+            advised=False, several_issuers=bool(record.spec.issuers), probed=record.spec.probe is not None
+        ),
         "name": record.name,
         "uid": record.uid,
         "spec": canonical_json(record.spec.document()),
@@ -83,6 +85,11 @@ def new_record(record: Record, due_at: datetime) -> Item:
 def lists_issuers(values: Mapping[str, Any]) -> bool:
     """Whether the spec of a record has several issuers, without parsing it; True for some other unusual specs."""
     return '"issuers":' in str(values.get("spec"))
+
+
+def has_probe(values: Mapping[str, Any]) -> bool:
+    """Whether a record has a probe, or the result of one; True for some other unusual specs."""
+    return "probed" in values or '"probe":' in str(values.get("spec"))
 
 
 def read_record(item: Mapping[str, Any]) -> Record | Unreadable:

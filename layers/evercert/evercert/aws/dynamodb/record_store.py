@@ -14,7 +14,7 @@ from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
-from evercert.contracts.record import SCHEMA, Claim, Record, schema_of
+from evercert.contracts.record import SCHEMA, Claim, Record
 from evercert.errors import ClaimLost, Misconfigured, NoRoom
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ OWNED = frozenset(
         "warned",
         "finding",
         "advice",
+        "probed",
         "streak",
         "kept_key",
     ]
@@ -149,9 +150,7 @@ class DynamoDBRecordStore:
         strange = set(changes) - OWNED
         if strange:
             raise ValueError(f"attributes that the issuer may not write: {', '.join(sorted(strange))}")
-        advised = changes["advice"] is not None if "advice" in changes else held.advised
-        schema = schema_of(advised=advised, several_issuers=held.several_issuers)
-        update = Update({**items.indexed(changes, held.name), "schema": schema})
+        update = Update({**items.indexed(changes, held.name), "schema": held.schema(changes)})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
 
@@ -198,8 +197,8 @@ class DynamoDBRecordStore:
 def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
     values = items.plain(item)
     read = {attribute: values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS}
-    several = items.lists_issuers(values)
-    return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, **read)
+    several, probed = items.lists_issuers(values), items.has_probe(values)
+    return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, probed=probed, **read)
 
 
 def _require_unmoved(update: Update, held: ClaimedRecord) -> None:

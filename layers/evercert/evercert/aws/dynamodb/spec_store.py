@@ -135,7 +135,11 @@ class DynamoDBSpecs(DynamoDBOperating):
             {
                 "spec": canonical_json(record.spec.document()),
                 "generation": record.generation,
-                "schema": schema_of(advised=seen.advice is not None, several_issuers=bool(record.spec.issuers)),
+                "schema": schema_of(
+                    advised=seen.advice is not None,
+                    several_issuers=bool(record.spec.issuers),
+                    probed=record.spec.probe is not None or seen.probed is not None,
+                ),
                 **items.due(record.name, due_at),
             }
         )
