@@ -16,10 +16,11 @@ from evercert.aws.dynamodb.record_store import LONGEST_LEASE, OWNED
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
+from evercert.contracts.part import LAST_COUNT
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.probe import ProbeAnswer, ProbeReport, ProbeTarget
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
-from evercert.contracts.record import LAST_COUNT, SCHEMA, Claim, Delivery, Facts, Record, schema_of
+from evercert.contracts.record import SCHEMA, Claim, Delivery, Facts, Record, schema_of
 from evercert.contracts.spec_store import Change, Pause, PauseTarget
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec

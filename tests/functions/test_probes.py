@@ -102,7 +102,11 @@ def test_server_that_is_not_reloaded_is_announced(issuer: ModuleType, server: tu
     assert world.events() == []
 
 
-def test_validator_logs_where_it_asked_and_nothing_of_the_answer(capsys, validator: ModuleType) -> None:
+def test_validator_logs_where_it_asked_and_nothing_of_the_answer(
+    function: Callable[[str], ModuleType], server: tuple[Server, int], monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("EVERCERT_LOCAL_VALIDATION", f"127.0.0.1:{server[1]}")
+    validator = function("validator")
     order = {"host": "www.example.com", "port": 443, "server_name": None}
     assert validator.handler({"probe": order}, None)["answers"][0]["problem"] == "no-tls"  # it has no certificate yet
     (line,) = map(json.loads, capsys.readouterr().out.splitlines())

@@ -40,7 +40,7 @@ OWN_VALUES: dict[tuple[str, str], str] = {
     ("cli/authority/eab.py", "_mac_key"): "an answer of the stack's own function",
     (
         "http_client/transport.py",
-        "Backend.connect_tcp",
+        "Backend.addresses",
     ): "addresses of the system's resolver; the reader `address` has the rest",
     ("http_client/transport.py", "Stream.read"): "bytes, unread",
 }

@@ -54,6 +54,7 @@ def test_report_is_returned() -> None:
         {"answers": [{"leaf": {**LEAF, "note": "x"}}]},
         {"answers": [{"problem": "refused"}] * (MOST_ADDRESSES + 1)},
         {"answers": [{"problem": "refused"}], "padding": "x" * LARGEST_REPORT},
+        b'{"answers": [{"problem": "refused"}]}'.rjust(LARGEST_REPORT + 1),
     ],
 )  # fmt: skip
 def test_any_other_answer_is_an_outage(answer: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evercert.contracts.record import LAST_COUNT, Delivery, Record
+from evercert.contracts.part import LAST_COUNT
+from evercert.contracts.record import Delivery, Record
 from evercert.errors import Rejected
 from tests.doubles.fakes import spec
 

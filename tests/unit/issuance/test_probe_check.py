@@ -240,6 +240,14 @@ def test_failed_validator_is_asked_again_soon(bench: Bench) -> None:
     assert bench.record().due_at > bench.clock()
 
 
+def test_failed_first_probe_is_not_repeated_at_once(bench: Bench) -> None:
+    at_rest(bench)
+    bench.edit(spec(probe="new.example.com:443"))
+    bench.prober.error = Unavailable("cannot have it probed: the validator failed")
+    assert bench.run() == "checked"
+    assert bench.record().due_at >= bench.clock() + timedelta(minutes=14)
+
+
 def test_missing_permission_is_a_failure(bench: Bench) -> None:
     at_rest(bench)
     bench.prober.error = Misconfigured("cannot have it probed: access denied")

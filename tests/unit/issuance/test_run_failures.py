@@ -8,7 +8,7 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer
-from evercert.contracts.record import LAST_COUNT
+from evercert.contracts.part import LAST_COUNT
 from evercert.errors import Misconfigured, Rejected, Throttled, Unavailable
 from evercert.issuance.circuit_breaker import LONGEST_TURN
 from tests.doubles.fakes import Bench, spec

@@ -31,11 +31,11 @@ class ValidatorClient:
             answer = self._client().invoke(
                 FunctionName=self._function, InvocationType="RequestResponse", Payload=write(target)
             )
-            said = answer["Payload"].read(LARGEST_REPORT + 1)
+            said = answer["Payload"].read(LARGEST_REPORT)
         if "FunctionError" in answer:
             raise Unavailable(f"cannot {doing}: the validator failed; look into its log")
         try:
-            return ProbeReport.model_validate(json_parser.parse(said[:LARGEST_REPORT]))
+            return ProbeReport.model_validate(json_parser.parse(said))
         except (ValidationError, ValueError):
             raise Unavailable(f"cannot {doing}: the validator's answer is not a report") from None
 

@@ -120,7 +120,7 @@ class Page:
         text = f"{probe}: {words[last.result or 'not-probed']}"
         if last.fingerprint_sha256 is not None and last.result == "outdated":
             ends = "" if last.not_after is None else f", which ends {_moment(last.not_after)}"
-            text += f" (SHA-256 {visible(last.fingerprint_sha256, 16)}…{ends})"
+            text += f" (SHA-256 {visible(last.fingerprint_sha256, 17)}{ends})"
         if last.problem is not None:
             text += f": {visible(last.problem, LONGEST)}"
         since = "" if last.since is None or last.since == last.at else f", since {_moment(last.since)}"

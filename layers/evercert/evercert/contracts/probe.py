@@ -7,13 +7,15 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, StringConstraints
 
-from evercert.contracts.record import Part
+from evercert.contracts.part import Count, Part
 from evercert.schema import Instant
 
 MOST_ADDRESSES = 4  # of one host
 MOST_CERTIFICATES = 10  # of one chain that are read
 LARGEST_REPORT = 16_384  # bytes
 
+ProbeResult = Literal["served", "outdated", "incomplete", "unreachable", "not-probed"]
+LONGEST_TARGET, LONGEST_PROBLEM = 1_000, 200
 ProbeProblem = Literal["no-address", "not-allowed", "refused", "timeout", "no-tls", "failed"]
 
 
@@ -59,3 +61,21 @@ class Prober(Protocol):
 
     def probe(self, target: ProbeTarget) -> ProbeReport:
         """Return what the server serves; raise Unavailable or Misconfigured if it could not be asked."""
+
+
+class Probed(Part):
+    """The last probe of the server that should serve the certificate, and the incident that it found, if any.
+
+    `intermediates`: of the delivered chain. `since`: the first probe with this result. `announced`: the severity of the
+    event of this incident, which ends with the result `served`.
+    """
+
+    target: Annotated[str, StringConstraints(max_length=LONGEST_TARGET)]
+    intermediates: Count | None = None
+    at: Instant | None = None
+    result: ProbeResult | None = None
+    since: Instant | None = None
+    announced: Literal["warning", "critical"] | None = None
+    problem: Annotated[str, StringConstraints(max_length=LONGEST_PROBLEM)] | None = None
+    fingerprint_sha256: Annotated[str, StringConstraints(max_length=64)] | None = None
+    not_after: Instant | None = None

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from evercert.canonical_json import digest
+from evercert.contracts.part import LAST_COUNT, Count, Part
+from evercert.contracts.probe import Probed
 from evercert.documents.spec import Spec
 from evercert.errors import Rejected
 from evercert.pki.certificate import Chain
@@ -33,12 +35,8 @@ Reason = Literal[
     "near-expiry",
     "drifted",
 ]
-ProbeResult = Literal["served", "outdated", "incomplete", "unreachable", "not-probed"]
-LONGEST_TARGET, LONGEST_PROBLEM = 1_000, 200
 State = Literal["new", "pending", "ready", "undelivered", "failing", "stopped", "paused"]
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-LAST_COUNT = 99_999_999  # the sort key of an outcome has 8 digits
-Count = Annotated[int, Field(ge=0, le=LAST_COUNT)]
 _LONGEST = 9_999 * 366 * 86_400  # seconds that two times can be apart
 
 
@@ -47,12 +45,6 @@ def schema_of(*, advised: bool, several_issuers: bool, probed: bool) -> int:
     if probed:
         return SCHEMA
     return ADVISED_SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA
-
-
-class Part(BaseModel):
-    """A frozen part of a record; unknown attributes are errors, so that a newer schema is never read in part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Claim(Part):
@@ -128,24 +120,6 @@ class RenewalAdvice(Part):
     start: Instant
     end: Instant
     explanation: str | None = None
-
-
-class Probed(Part):
-    """The last probe of the server that should serve the certificate, and the incident that it found, if any.
-
-    `intermediates`: of the delivered chain. `since`: the first probe with this result. `announced`: the severity of the
-    event of this incident, which ends with the result `served`.
-    """
-
-    target: Annotated[str, StringConstraints(max_length=LONGEST_TARGET)]
-    intermediates: Count | None = None
-    at: Instant | None = None
-    result: ProbeResult | None = None
-    since: Instant | None = None
-    announced: Literal["warning", "critical"] | None = None
-    problem: Annotated[str, StringConstraints(max_length=LONGEST_PROBLEM)] | None = None
-    fingerprint_sha256: Annotated[str, StringConstraints(max_length=64)] | None = None
-    not_after: Instant | None = None
 
 
 class Streak(Part):

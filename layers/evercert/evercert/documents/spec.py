@@ -46,7 +46,6 @@ LabelValue = Annotated[
     str, text_of(r"[A-Za-z0-9._/@: -]{0,128}", "a label's value has up to 128 letters, digits, spaces and . _ / @ : -")
 ]
 
-
 MetadataKey = Annotated[
     str, text_of(r"[A-Za-z0-9._/-]{1,63}", "metadata has keys of 1 to 63 letters, digits and . _ / -")
 ]

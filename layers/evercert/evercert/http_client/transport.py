@@ -152,10 +152,8 @@ class Backend(httpcore.NetworkBackend):
 
     def addresses(self, host: str, port: int, timeout: float | None = None) -> list[str]:
         """Return the addresses of a host; raise Misconfigured if any of them is forbidden."""
-        found = self._look_up(host, port, timeout)
-        for address in found:
-            why = self.refusal(ipaddress.ip_address(address.partition("%")[0]))
-            if why is not None:
+        for address in (found := self._look_up(host, port, timeout)):
+            if (why := self.refusal(ipaddress.ip_address(address.partition("%")[0]))) is not None:
                 raise Misconfigured(f"refused to connect to {host}: it resolves to {address}, {why}")
         return found
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from evercert.contracts.events import Severity
-from evercert.contracts.probe import ProbeAnswer, Prober, ProbeReport, ProbeTarget, ServedLeaf
-from evercert.contracts.record import Facts, Pending, Probed, ProbeResult, Record
+from evercert.contracts.probe import ProbeAnswer, Probed, Prober, ProbeReport, ProbeResult, ProbeTarget, ServedLeaf
+from evercert.contracts.record import Facts, Pending, Record
 from evercert.deadline import Clock
 from evercert.documents.spec import Spec
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected

@@ -13,7 +13,7 @@ from evercert.aws.dynamodb.retries import ConditionsFailed, retried, transact
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.error_codes import INVALID, cancellation_reasons
 from evercert.contracts.events import Outcome
-from evercert.contracts.record import LAST_COUNT
+from evercert.contracts.part import LAST_COUNT
 from evercert.errors import NoRoom, Unavailable
 
 if TYPE_CHECKING:
