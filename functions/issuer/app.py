@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from evercert.aws.kms_signer import KMSSigner
+    from evercert.contracts.consumers import ConsumerDirectory
     from evercert.contracts.probe import Prober
     from evercert.issuers.context import IssuerContext
     from evercert.operations.external_requests import ExternalFulfillment, Result
@@ -137,6 +138,7 @@ def _wired() -> tuple[Ports, Issuance]:
         sleep=_pause,
         deadline=deadline,
         prober=_prober(settings, clients),
+        consumers=_consumers(settings, clients),
     )
     return ports, Issuance(ports, settings.lease)
 
@@ -147,6 +149,14 @@ def _prober(settings: IssuerSettings, clients: Clients) -> Prober | None:
     from evercert.aws.validator_client import ValidatorClient  # noqa: PLC0415
 
     return ValidatorClient(lambda: clients.lambda_, settings.validator)
+
+
+def _consumers(settings: IssuerSettings, clients: Clients) -> ConsumerDirectory | None:
+    if not settings.consumers_table:
+        return None
+    from evercert.aws.dynamodb.consumers import DynamoDBConsumers  # noqa: PLC0415
+
+    return DynamoDBConsumers(clients.dynamodb, settings.consumers_table)
 
 
 @cache

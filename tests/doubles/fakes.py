@@ -13,6 +13,7 @@ from typing import Any
 
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.record_store import LONGEST_LEASE, OWNED
+from evercert.contracts.consumers import MOST_CONSUMERS, Acknowledgement, ConsumerList, Unacknowledged
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
@@ -79,9 +80,10 @@ class FakeTable:
 
     @staticmethod
     def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
-        read = {attribute: values.get(attribute) for attribute in ("generation", "requested_at", "woken_at")}
-        several, probed = items.lists_issuers(values), items.has_probe(values)
-        return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, probed=probed, **read)
+        read: dict[str, Any] = {
+            attribute: values.get(attribute) for attribute in ("generation", "requested_at", "woken_at")
+        }
+        return ClaimedRecord(name, claim, **items.markers(values), **read)
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -231,7 +233,8 @@ class FakeTable:
                 schema = schema_of(
                     advised=change.seen.advice is not None,
                     several_issuers=bool(change.record.spec.issuers),
-                    probed=change.record.spec.probe is not None or change.seen.probed is not None,
+                    probed=change.record.spec.probe is not None
+                    or (change.seen.probed or change.seen.behind) is not None,
                 )
                 self._set(change.record.name, {"schema": schema, **items.due(change.record.name, due_at)})
             else:
@@ -524,6 +527,27 @@ class FakeProber:
         return ProbeReport(answers=self.answers)
 
 
+class FakeConsumers:
+    """Acknowledgements in a dictionary."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], Acknowledgement] = {}
+        self.error: Exception | None = None
+
+    def acknowledge(self, loaded: Acknowledgement) -> Unacknowledged | None:
+        stored = self.known.get((loaded.certificate, loaded.consumer))
+        if stored is not None and stored.uid == loaded.uid and stored.revision > loaded.revision:
+            return Unacknowledged("a newer revision")
+        self.known[loaded.certificate, loaded.consumer] = loaded
+        return None
+
+    def of(self, certificate: str) -> ConsumerList:
+        if self.error is not None:
+            raise self.error
+        found = [one for (name, _), one in sorted(self.known.items()) if name == certificate]
+        return ConsumerList(known=tuple(found[:MOST_CONSUMERS]), more=len(found) > MOST_CONSUMERS)
+
+
 class Bench:
     """The issuance use case on fakes."""
 
@@ -538,6 +562,7 @@ class Bench:
         self.rate_limiter = FakePace()
         self.breakers = FakeBreakers()
         self.prober = FakeProber()
+        self.consumers = FakeConsumers()
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
             records=self.table,
@@ -552,6 +577,7 @@ class Bench:
             sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=self.deadline,
             prober=self.prober,
+            consumers=self.consumers,
         )
         self.issuance = Issuance(self.ports, LEASE)
 

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from evercert.aws.clients import Clients
+from evercert.aws.dynamodb.consumers import DynamoDBConsumers
+from evercert.contracts.consumers import Acknowledgement
 from evercert.contracts.record import Record
 from tests.contract.aws.test_served_certificates import listening, tls
-from tests.doubles.fakes import spec
+from tests.doubles.fakes import START, spec
 from tests.doubles.world import World
 
 
@@ -100,6 +102,28 @@ def test_server_that_is_not_reloaded_is_announced(issuer: ModuleType, server: tu
     record = run(issuer, world)
     assert (record.probed.result, record.probed.announced) == ("served", None)
     assert world.events() == []
+
+
+def test_late_consumer_is_announced(
+    issuer: ModuleType, server: tuple[Server, int], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = world.authority_table("ConsumersTable")
+    monkeypatch.setenv("CONSUMERS_TABLE", table)
+    world.want(spec(destinations=[{"type": "secrets-manager", "secret": world.secret}]), {"type": "self-signed"})
+    run(issuer, world)
+    world.clock.now += timedelta(days=1)
+    loaded = Acknowledgement(
+        consumer="AROAEXAMPLE:i-1",
+        certificate="web",
+        fingerprint_sha256="0" * 64,
+        loaded_at=START,
+        seen_at=world.clock(),
+    )
+    DynamoDBConsumers(world.operator.dynamodb, table).acknowledge(loaded)
+    world.events()
+    run(issuer, world)
+    (event,) = [one for one in world.events() if one["type"] == "certificate.stale"]
+    assert event["data"]["consumers"][0]["consumer"] == "AROAEXAMPLE:i-1"
 
 
 def test_validator_logs_where_it_asked_and_nothing_of_the_answer(

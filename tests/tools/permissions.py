@@ -27,6 +27,7 @@ PARAMETERS = {
     "Authority": "yes",
     "Responder": "yes",
     "Probes": "yes",
+    "Acknowledgements": "yes",
     "DestinationRegions": "us-east-1",
     "SecretArns": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:NAME-AbCdEf",
     "DestinationBuckets": "arn:aws:s3:::BUCKET",

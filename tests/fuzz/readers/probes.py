@@ -7,6 +7,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+from evercert.aws.dynamodb.consumers import read as read_item
 from evercert.aws.served_certificates import leaf_of
 from evercert.aws.validator_client import ValidatorClient
 from evercert.aws.validator_client import read as read_order
@@ -52,11 +53,31 @@ def reports() -> list[str]:
     return [found.model_dump_json(exclude_none=True)]
 
 
+def read_acknowledgement(item: Any) -> None:
+    """Read an item that a consumer wrote; never raises, and what is read can be shown."""
+    found = read_item(item) if isinstance(item, dict) else None
+    if found is not None:
+        assert all(text.isprintable() for text in (found.host, found.version, found.consumer))
+
+
+def acknowledgements() -> list[dict[str, Any]]:
+    time = {"S": "2026-01-15T12:00:00.000Z"}
+    fields = {
+        "fingerprint_sha256": {"S": "f" * 64},
+        "revision": {"N": "3"},
+        "host": {"S": "web-1"},
+        "version": {"S": "v"},
+    }
+    keys = {"pk": {"S": "AROAEXAMPLE:i-1"}, "sk": {"S": "certificate#web"}}
+    return [{**keys, **fields, "uid": {"S": ""}, "loaded_at": time, "seen_at": time}]
+
+
 PROBES = ["www.example.com:443", "[2001:db8::7]:8443", "10.0.0.7:5432", "bücher.example:443"]
 READERS = [
     Reader("served certificate", certificates, read_served, typed=(), cost=3),
     Reader("probe", lambda: PROBES, read_probe, mutated_text),
     Reader("probe with name", lambda: [{"address": one, "server-name": "a.example"} for one in PROBES], read_probe, changed_tree),
     Reader("probe report", reports, read_report, mutated_text),
+    Reader("acknowledgement", acknowledgements, read_acknowledgement, changed_tree, typed=()),
     Reader("probe order", lambda: [{"host": "a.example", "port": 443, "server_name": None}], read_order, changed_tree),
 ]  # fmt: skip

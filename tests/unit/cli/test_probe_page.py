@@ -1,4 +1,4 @@
-"""The probe on the page of `show`, and the note of `apply` for a stack without probes."""
+"""Probe and consumers on the page of `show`, and the note of `apply` for a stack without probes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from evercert.cli import consumer_lines
 from evercert.cli.certificate_page import Page
 from evercert.cli.documents import _note_unprobed
 from evercert.cli.show import detail
+from evercert.contracts.consumers import Acknowledgement, ConsumerList
 from evercert.contracts.probe import Probed
 from tests.doubles.fakes import START, spec
 from tests.unit.cli.test_show import record
@@ -54,6 +56,52 @@ def test_outdated_certificate_names_what_is_served() -> None:
 def test_other_results_are_named(last: Probed | None, text: str) -> None:
     assert text in line(last)
     assert line(last).isprintable()
+
+
+def acknowledged(number: int, **changes: Any) -> Acknowledgement:
+    usual = {
+        "consumer": f"AROAEXAMPLE:i-{number}", "certificate": "web", "fingerprint_sha256": "f" * 64, "revision": 1,
+        "host": f"web-{number}", "loaded_at": START, "seen_at": START,
+    }  # fmt: skip
+    return Acknowledgement.model_validate({**usual, **changes})
+
+
+def consumers(*known: Acknowledgement, more: bool = False) -> list[str]:
+    """Return the lines of a certificate with these consumers."""
+    facts = record(timedelta(0)).facts.model_copy(update={"fingerprint_sha256": "f" * 64})
+    found = record(timedelta(0)).model_copy(update={"facts": facts})
+    listed = ConsumerList(known=known, more=more)
+    page = Page(found, None, {}, {}, START + timedelta(hours=2), listed)
+    return [text.plain for text in dict(page._lines(unicode=False))["consumers"]]
+
+
+def test_late_consumers_come_first() -> None:
+    old = acknowledged(2, fingerprint_sha256="0" * 64, revision=0, host="")
+    assert consumers(acknowledged(1), old) == [
+        "AROAEXAMPLE:i-2: still SHA-256 0000000000000000…, loaded 2h ago, seen 2h ago",
+        "web-1 (AROAEXAMPLE:i-1): revision 1, loaded 2h ago, seen 2h ago",
+    ]
+
+
+def test_consumers_are_bounded_and_may_be_none() -> None:
+    found = consumers(*map(acknowledged, range(100)), more=True)
+    assert (len(found), found[-1]) == (21, "and 80 more (or more than that)")
+    assert consumers() == ["none has acknowledged it"]
+
+
+def test_consumers_are_in_the_output_for_programs() -> None:
+    assert consumer_lines.values(None, record(timedelta(0))) == {}
+    found = consumer_lines.values(ConsumerList(known=(acknowledged(1),)), record(timedelta(0)))
+    assert (found["more_consumers"], found["consumers"][0]["current"], found["consumers"][0]["revision"]) == (
+        False,
+        False,
+        1,
+    )
+
+
+def test_stack_without_acknowledgements_is_not_asked() -> None:
+    connection: Any = SimpleNamespace(outputs={})
+    assert consumer_lines.load(connection, "web") is None
 
 
 def test_certificate_without_probe_has_no_line() -> None:

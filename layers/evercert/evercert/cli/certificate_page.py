@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from evercert.cli import pause_notes
+from evercert.cli import consumer_lines, pause_notes
 from evercert.cli.ages import relative
 from evercert.cli.console import Terminal, styled
 from evercert.cli.escapes import quoted, visible
 from evercert.cli.grid import PIPE, wrapped
 from evercert.cli.show import EXPIRED, STYLES
+from evercert.contracts.consumers import ConsumerList
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
 from evercert.documents.probe import Probe
@@ -37,6 +38,7 @@ class Page:
     definitions: Mapping[str, Component]
     pauses: Mapping[PauseTarget, Pause]
     now: datetime
+    consumers: ConsumerList | None = None  # None in a stack without acknowledgements
 
     def print(self, console: Terminal) -> None:
         """Print state, validity, names, destinations, last error and next step."""
@@ -68,6 +70,8 @@ class Page:
         yield "destinations", list(self._destinations())
         if record.spec.probe is not None:
             yield "probe", [self._probe(record.spec.probe)]
+        if self.consumers is not None:
+            yield "consumers", list(consumer_lines.lines(self.consumers, record, self.now))
         if record.spec.labels:
             yield "labels", [styled(", ".join(f"{key}={value}" for key, value in sorted(record.spec.labels.items())))]
         if record.last_error is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from evercert.contracts.consumers import ConsumerDirectory
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import Issuers
@@ -44,7 +45,7 @@ class ClaimedRecord:
     """The values that a run read with its claim, as they are stored; they are the condition of every later write.
 
     `advised`: the record has a renewal window of the CA. `several_issuers`: its spec has more than one.
-    `probed`: it has a probe.
+    `probed`: it has a probe. `behind`: it has late consumers.
     """
 
     name: str
@@ -55,14 +56,19 @@ class ClaimedRecord:
     advised: bool = False
     several_issuers: bool = False
     probed: bool = False
+    behind: bool = False
 
     def schema(self, changes: Changes) -> int:
         """Return the schema of the record with these changes."""
         return schema_of(
-            advised=changes["advice"] is not None if "advice" in changes else self.advised,
+            advised=self._keeps("advice", changes, self.advised),
             several_issuers=self.several_issuers,
-            probed=changes["probed"] is not None if "probed" in changes else self.probed,
+            probed=self._keeps("probed", changes, self.probed) or self._keeps("behind", changes, self.behind),
         )
+
+    @staticmethod
+    def _keeps(name: str, changes: Changes, was: bool) -> bool:  # noqa: FBT001
+        return changes[name] is not None if name in changes else was
 
 
 class Unclaimed(StrEnum):
@@ -207,3 +213,4 @@ class Ports:
     sleep: Callable[[timedelta], None]
     deadline: Deadline
     prober: Prober | None = None  # None if the stack has no validator for probes
+    consumers: ConsumerDirectory | None = None  # None in a stack without acknowledgements

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from pydantic import Field, StringConstraints
 
 from evercert.canonical_json import digest
+from evercert.contracts.consumers import Behind
 from evercert.contracts.part import LAST_COUNT, Count, Part
 from evercert.contracts.probe import Probed
 from evercert.documents.spec import Spec
@@ -17,8 +18,7 @@ from evercert.pki.certificate import Chain
 from evercert.schema import Instant
 
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without those for issuers that
-# generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers. 4: without
-# probes.
+# generate keys, have certificate ids, wait for approvals. 3: without renewal windows, issuer lists. 4: without probes.
 SCHEMA = 5
 ADVISED_SCHEMA = 4
 PREVIOUS_SCHEMA = 3
@@ -211,6 +211,7 @@ class Record(Part):
     finding: Finding | None = None
     advice: RenewalAdvice | None = None
     probed: Probed | None = None
+    behind: Behind | None = None
     streak: Streak | None = None
     kept_key: KeptKey | None = None
     resting: bool = False

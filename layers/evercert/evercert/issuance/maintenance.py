@@ -11,9 +11,11 @@ from evercert.contracts.record import Facts, Finding, RenewalAdvice
 from evercert.errors import NotYet, Unavailable
 from evercert.issuance import notices
 from evercert.issuance.conclusion import conclude_failure
+from evercert.issuance.consumer_check import ConsumerCheck
 from evercert.issuance.not_due import nothing_to_do, wait_until
-from evercert.issuance.probe_check import ProbeCheck, ProbeFinding
+from evercert.issuance.probe_check import ProbeCheck
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
+from evercert.issuance.staleness import Staleness, merge
 from evercert.issuance.status_check import Observation, StatusCheck
 from evercert.scheduling.decision import held_until
 from evercert.scheduling.schedule import check_due, next_check, next_due, warnings_due, warnings_sent
@@ -28,6 +30,7 @@ class Maintenance:
 
     status: StatusCheck
     probe: ProbeCheck
+    consumers: ConsumerCheck
 
     def run(self, attempt: Attempt, opened: OpenIssuer | None) -> Conclusion | RunWithoutOutcome:
         """Maintain a certificate that is not due; errors of services are concluded, not raised.
@@ -66,12 +69,12 @@ class Maintenance:
             return notices.report_findings(attempt, facts, observed, until)
         if observed.lost:
             return _await_successor(attempt, facts)
-        found = self.probe.run(record, facts, observed.errors)
+        found = merge(check.run(record, facts, observed.errors) for check in (self.probe, self.consumers))
         check_at = _next_check(attempt, observed, found)
-        if found is not None and found.severity is not None:
+        if found.severity is not None:
             return notices.report_stale(attempt, facts, found, check_at, until)
-        advised = _advised(facts, observed.advice) | _probed(found)
-        details = _details(found)
+        advised = _advised(facts, observed.advice) | dict(found.changes)
+        details = dict(found.details)
         if until is not None:
             changes = advised | {"check_at": check_at}
             return RunWithoutOutcome(
@@ -80,35 +83,23 @@ class Maintenance:
         for error in observed.errors:
             if not isinstance(error, Unavailable | NotYet):
                 end = conclude_failure(attempt, error, from_status_check=True)
-                return replace(end, changes=end.changes | _probed(found))
+                return replace(end, changes={**end.changes, **found.changes})
         # An outage is no failure of the certificate: only check again sooner.
         if observed.errors:
             details["message"] = str(observed.errors[0])
         return nothing_to_do(attempt, details, check_at, advised)
 
 
-def _next_check(attempt: Attempt, observed: Observation, found: ProbeFinding | None) -> datetime:
+def _next_check(attempt: Attempt, observed: Observation, found: Staleness) -> datetime:
     """Return the time of the next status check: earlier if something is to be asked again."""
     times = [next_check(attempt.record, attempt.now)]
-    if found is not None and found.recheck_at is not None:
+    if found.recheck_at is not None:
         times.append(found.recheck_at)
     if observed.errors:
         times.append(attempt.now + CHECK_AGAIN)
     if observed.advice is not None:
         times.append(max(observed.advice.again_at, attempt.now + SHORTEST_CHECK))
     return min(times)
-
-
-def _probed(found: ProbeFinding | None) -> dict[str, Any]:
-    """Return the change of the record for a probe."""
-    return {} if found is None else {"probed": found.state}
-
-
-def _details(found: ProbeFinding | None) -> dict[str, Any]:
-    """Return the fields of the log line for a probe; `stale` is counted, also if it was announced before."""
-    if found is None or found.state is None or found.state.result is None:
-        return {}
-    return {"probe": found.state.result} | ({"stale": found.state.result} if found.stale else {})
 
 
 def _advised(facts: Facts, advice: Advice | None) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from evercert.contracts.record import Delivery, Facts, Failure, Finding, Record
 from evercert.errors import NoRoom, Rejected, Unexpected
 from evercert.issuance.conclusion import build_conclusion
 from evercert.issuance.event_data import certificate_data, label
-from evercert.issuance.probe_check import ProbeFinding, describe
 from evercert.issuance.run_result import MESSAGE_LIMIT, Attempt, Conclusion, RunWithoutOutcome
+from evercert.issuance.staleness import Staleness
 from evercert.issuance.status_check import Observation
 from evercert.scheduling.schedule import REJECTED_FOR, WARNINGS, next_check, warnings_due
 from evercert.schema import printable
@@ -75,14 +75,14 @@ def report_findings(attempt: Attempt, facts: Facts, observed: Observation, until
 
 
 def report_stale(
-    attempt: Attempt, facts: Facts, finding: ProbeFinding, check_at: datetime, until: datetime | None
+    attempt: Attempt, facts: Facts, found: Staleness, check_at: datetime, until: datetime | None
 ) -> Conclusion:
-    """Announce that a server does not serve the delivered certificate; `until` is when the record is due otherwise."""
+    """Announce that the delivered certificate is not in use everywhere; `until` is when the record is due otherwise."""
     attempt = replace(attempt, pending=None)  # the event is about the certificate in use
     record = attempt.record
-    data = certificate_data(record, facts, record.deliveries, attempt.issuer) | describe(finding, facts)
-    changes = {"probed": finding.state, "check_at": check_at}
-    level = finding.severity or "warning"
+    data = certificate_data(record, facts, record.deliveries, attempt.issuer) | dict(found.data)
+    changes = {**found.changes, "check_at": check_at}
+    level = found.severity or "warning"
     kind: EventType = "certificate.stale"
     return build_conclusion(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=until)
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from evercert.contracts.events import Severity
 from evercert.contracts.probe import ProbeAnswer, Probed, Prober, ProbeReport, ProbeResult, ProbeTarget, ServedLeaf
 from evercert.contracts.record import Facts, Pending, Record
 from evercert.deadline import Clock
 from evercert.documents.spec import Spec
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
+from evercert.issuance.staleness import RANKS, Staleness
 from evercert.pki.certificate import Chain
 from evercert.pki.server_names import covers
 from evercert.scheduling.schedule import probe_grace
@@ -19,7 +19,6 @@ from evercert.timestamps import to_text
 
 UNREACHABLE_FOR = timedelta(days=3)  # before it is announced
 SOON = timedelta(days=7)  # before the end of a served certificate, or a quarter of its lifetime if that is shorter
-RANKS = {None: 0, "warning": 1, "critical": 2}
 NO_VALIDATOR = "the stack has no validator for probes; deploy it with Probes=yes"
 _PROBLEMS = {
     "no-address": "its name has no address; check the probe in the document, and ValidationResolvers",
@@ -41,28 +40,17 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class ProbeFinding:
-    """The state to store after a probe; `severity` is set if an event is due, `stale` if something is wrong."""
-
-    state: Probed | None
-    severity: Severity | None = None
-    stale: bool = False
-    recheck_at: datetime | None = None
-    answer: ProbeAnswer | None = None
-
-
-@dataclass(frozen=True)
 class ProbeCheck:
     """Probes the server of a spec; without a validator, says so."""
 
     prober: Prober | None
     clock: Clock
 
-    def run(self, record: Record, facts: Facts, errors: list[EvercertError]) -> ProbeFinding | None:
+    def run(self, record: Record, facts: Facts, errors: list[EvercertError]) -> Staleness | None:
         """Return what was found; None if the spec has no probe. A validator that fails is added to `errors`."""
         probe = record.spec.probe
         if probe is None:
-            return None if record.probed is None else ProbeFinding(None)
+            return None if record.probed is None else Staleness({"probed": None})
         if self.prober is None:
             return _judged(record, facts, Seen("not-probed", ProbeAnswer(), NO_VALIDATOR), self.clock())
         try:
@@ -71,7 +59,7 @@ class ProbeCheck:
             raise
         except Exception as error:  # noqa: BLE001 (a failed probe must not fail the status check)
             errors.append(error if isinstance(error, EvercertError) else Unexpected.of(error))
-            return ProbeFinding(_prior(record))
+            return Staleness({"probed": _prior(record)})
         now = self.clock()
         return _judged(record, facts, judge(record, facts, report, now), now)
 
@@ -120,11 +108,8 @@ def delivered(record: Record, pending: Pending) -> dict[str, Probed]:
     return {"probed": last.model_copy(update={"intermediates": issuers})}
 
 
-def describe(finding: ProbeFinding, facts: Facts) -> dict[str, Any]:
+def _data(state: Probed, answer: ProbeAnswer, facts: Facts) -> dict[str, Any]:
     """Return the event data of a finding."""
-    state, answer = finding.state, finding.answer or ProbeAnswer()
-    if state is None:
-        return {}
     served = {} if answer.leaf is None else answer.leaf.model_dump(mode="json", exclude_none=True)
     place = f"{state.target} at {answer.address}" if answer.address else state.target
     messages = {
@@ -141,7 +126,7 @@ def describe(finding: ProbeFinding, facts: Facts) -> dict[str, Any]:
             "message": messages.get(state.result or "")}  # fmt: skip
 
 
-def _judged(record: Record, facts: Facts, seen: Seen, now: datetime) -> ProbeFinding:
+def _judged(record: Record, facts: Facts, seen: Seen, now: datetime) -> Staleness:
     """Compare a result with the incident so far; announce it once, and once more if it becomes critical."""
     last, result, answer, leaf = _prior(record), seen.result, seen.answer, seen.answer.leaf
     since = last.since if last.result == result and last.since is not None else now
@@ -160,11 +145,13 @@ def _judged(record: Record, facts: Facts, seen: Seen, now: datetime) -> ProbeFin
     begins = (facts.obtained_at or facts.not_before) + probe_grace(facts)
     waits = result == "outdated" and (now < begins or not record.delivered(facts.revision))
     level = None if waits else _level(result, state, leaf, now)
+    details = {"probe": result}
     if level is None:
-        return ProbeFinding(state, recheck_at=begins if waits and now < begins else None, answer=answer)
+        return Staleness({"probed": state}, details=details, recheck_at=begins if waits and now < begins else None)
     if RANKS[level] <= RANKS[state.announced]:
-        return ProbeFinding(state, stale=True, answer=answer)
-    return ProbeFinding(state.model_copy(update={"announced": level}), level, stale=True, answer=answer)
+        return Staleness({"probed": state}, details=details, problem=result)
+    announced = state.model_copy(update={"announced": level})
+    return Staleness({"probed": announced}, _data(state, answer, facts), details, level, result)
 
 
 def _level(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evercert.contracts.ports import Ports
 from evercert.issuance.abandonment import Abandonment
 from evercert.issuance.circuit_breaker import Breaker
+from evercert.issuance.consumer_check import ConsumerCheck
 from evercert.issuance.delivery import Deliveries
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.obtain import Obtainer
@@ -23,5 +24,7 @@ class Steps:
             ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
         )
         self.maintenance = Maintenance(
-            StatusCheck(ports.destinations, self.breaker), ProbeCheck(ports.prober, ports.clock)
+            StatusCheck(ports.destinations, self.breaker),
+            ProbeCheck(ports.prober, ports.clock),
+            ConsumerCheck(ports.consumers, ports.clock),
         )

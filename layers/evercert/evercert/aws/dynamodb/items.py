@@ -87,9 +87,14 @@ def lists_issuers(values: Mapping[str, Any]) -> bool:
     return '"issuers":' in str(values.get("spec"))
 
 
-def has_probe(values: Mapping[str, Any]) -> bool:
-    """Whether a record has a probe, or the result of one; True for some other unusual specs."""
-    return "probed" in values or '"probe":' in str(values.get("spec"))
+def markers(values: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which newer attributes a record has, without parsing it; its schema depends on them."""
+    return {
+        "advised": "advice" in values,
+        "several_issuers": lists_issuers(values),
+        "probed": "probed" in values or '"probe":' in str(values.get("spec")),
+        "behind": "behind" in values,
+    }
 
 
 def read_record(item: Mapping[str, Any]) -> Record | Unreadable:

@@ -40,6 +40,7 @@ OWNED = frozenset(
         "finding",
         "advice",
         "probed",
+        "behind",
         "streak",
         "kept_key",
     ]
@@ -196,9 +197,8 @@ class DynamoDBRecordStore:
 
 def _held(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
     values = items.plain(item)
-    read = {attribute: values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS}
-    several, probed = items.lists_issuers(values), items.has_probe(values)
-    return ClaimedRecord(name, claim, advised="advice" in values, several_issuers=several, probed=probed, **read)
+    read: dict[str, Any] = {attribute: values.get(attribute) for attribute in _WRITTEN_BY_OPERATORS}
+    return ClaimedRecord(name, claim, **items.markers(values), **read)
 
 
 def _require_unmoved(update: Update, held: ClaimedRecord) -> None:

@@ -138,7 +138,7 @@ class DynamoDBSpecs(DynamoDBOperating):
                 "schema": schema_of(
                     advised=seen.advice is not None,
                     several_issuers=bool(record.spec.issuers),
-                    probed=record.spec.probe is not None or seen.probed is not None,
+                    probed=record.spec.probe is not None or (seen.probed or seen.behind) is not None,
                 ),
                 **items.due(record.name, due_at),
             }
