@@ -16,7 +16,7 @@ import pytest
 
 from tests.stack.conftest import Stack, document, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Server:
@@ -56,7 +56,7 @@ def probed(stack: Stack, name: str, folder: Path, probe: str) -> dict[str, Any]:
         last.update(json.loads(stack.evercert("show", name, "--json").stdout).get("probed", {}))
         return last.get("target") == probe and "at" in last
 
-    assert until(seen, 60), last
+    assert until(seen, 120, every=3), last
     return last
 
 

@@ -139,9 +139,10 @@ class Pages:
 
     def __init__(self, entries: int, page: int = 200, unprocessed: int = 0) -> None:
         self.keys = [{"pk": {"S": f"A:{number:05}"}, "sk": {"S": "certificate#web"}} for number in range(entries)]
-        self.page, self.unprocessed, self.reads = page, unprocessed, 0
+        self.page, self.unprocessed, self.reads, self.queries = page, unprocessed, 0, 0
 
     def query(self, **asked: Any) -> dict[str, Any]:
+        self.queries += 1
         start = asked.get("ExclusiveStartKey", 0)
         end = start + min(self.page, asked["Limit"])
         return {"Items": self.keys[start:end], **({"LastEvaluatedKey": end} if end < len(self.keys) else {})}
@@ -167,6 +168,7 @@ def test_list_is_bounded(entries: int, known: int, more: bool) -> None:
     found = DynamoDBConsumers(client, "consumers").of("web")  # type: ignore[arg-type]
     assert (len(found.known), found.more) == (known, more)
     assert client.reads <= MOST_CONSUMERS / 100
+    assert client.queries <= 5
 
 
 def test_unprocessed_keys_are_read_again_and_then_left_out() -> None:
