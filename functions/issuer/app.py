@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from evercert.aws.kms_signer import KMSSigner
+    from evercert.contracts.consumers import ConsumerDirectory
+    from evercert.contracts.probe import Prober
     from evercert.issuers.context import IssuerContext
     from evercert.operations.external_requests import ExternalFulfillment, Result
 
@@ -137,8 +139,26 @@ def _wired() -> tuple[Ports, Issuance]:
         clock=now,
         sleep=_pause,
         deadline=deadline,
+        prober=_prober(settings, clients),
+        consumers=_consumers(settings, clients),
     )
     return ports, Issuance(ports, settings.lease)
+
+
+def _prober(settings: IssuerSettings, clients: Clients) -> Prober | None:
+    if not settings.validator:
+        return None
+    from evercert.aws.validator_client import ValidatorClient  # noqa: PLC0415
+
+    return ValidatorClient(lambda: clients.lambda_, settings.validator)
+
+
+def _consumers(settings: IssuerSettings, clients: Clients) -> ConsumerDirectory | None:
+    if not settings.consumers_table:
+        return None
+    from evercert.aws.dynamodb.consumers import DynamoDBConsumers  # noqa: PLC0415
+
+    return DynamoDBConsumers(clients.dynamodb, settings.consumers_table)
 
 
 @cache

@@ -14,11 +14,13 @@ from typing import Any
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.claims import LONGEST_LEASE, WRITTEN_BY_OPERATORS
 from evercert.aws.dynamodb.record_store import OWNED
+from evercert.contracts.consumers import MOST_CONSUMERS, Acknowledgement, ConsumerList, Unacknowledged
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
 from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
+from evercert.contracts.probe import ProbeAnswer, ProbeReport, ProbeTarget
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import Claim, Delivery, Facts, Record
 from evercert.contracts.record_part import LAST_COUNT
@@ -82,11 +84,8 @@ class FakeTable:
 
     @staticmethod
     def _held(name: str, claim: Claim, values: dict[str, Any]) -> ClaimedRecord:
-        read = {attribute: values.get(attribute) for attribute in WRITTEN_BY_OPERATORS}
-        several, rolls_back = items.lists_issuers(values), items.rolls_back(values)
-        return ClaimedRecord(
-            name, claim, advised="advice" in values, several_issuers=several, rolls_back=rolls_back, **read
-        )
+        read: dict[str, Any] = {attribute: values.get(attribute) for attribute in WRITTEN_BY_OPERATORS}
+        return ClaimedRecord(name, claim, **items.markers(values), **read)
 
     def _claimable(self, name: str, claim: Claim, now: datetime) -> dict[str, Any] | Unclaimed:
         item = self.items.get((items.pk(name), items.SK))
@@ -113,7 +112,7 @@ class FakeTable:
     def update(self, held: ClaimedRecord, changes: Changes) -> None:
         self.log.append(f"update {' '.join(sorted(changes))}")
         self._require_ours(held)
-        self._set(held.name, {**self._owned(changes, held), "schema": self._schema(changes, held)})
+        self._set(held.name, {**self._owned(changes, held), "schema": held.schema(changes)})
 
     def release(self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, now: datetime) -> bool:
         self.log.append("release")
@@ -130,14 +129,9 @@ class FakeTable:
         resting = True if due is None else None
         due_entry = items.due(held.name, due)
         item = items.plain(self.items[items.pk(held.name), items.SK])
-        moved = self._moved(held)
-        schema = self._schema(changes, replace(held, rolls_back=items.rolls_back(item)) if moved else held)
+        now = replace(held, rolls_back=items.rolls_back(item)) if self._moved(held) else held
+        schema = now.schema(changes)
         self._set(held.name, {**changes, "schema": schema, "claim": None, "resting": resting, **due_entry})
-
-    @staticmethod
-    def _schema(changes: Changes, held: ClaimedRecord) -> int:
-        advised = changes["advice"] is not None if "advice" in changes else held.advised
-        return schema_of(advised=advised, several_issuers=held.several_issuers, rolls_back=held.rolls_back)
 
     def conclude(
         self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
@@ -249,6 +243,8 @@ class FakeTable:
                     advised=change.seen.advice is not None,
                     several_issuers=bool(change.record.spec.issuers),
                     rolls_back=change.seen.rolls_back or items.sets_kept_revisions(change.record.spec),
+                    probed=change.record.spec.probe is not None
+                    or (change.seen.probed or change.seen.behind) is not None,
                 )
                 self._set(change.record.name, {"schema": schema, **items.due(change.record.name, due_at)})
             else:
@@ -539,6 +535,42 @@ class FakeBreakers:
         return turn
 
 
+class FakeProber:
+    """A validator that reports what the test says."""
+
+    def __init__(self) -> None:
+        self.targets: list[ProbeTarget] = []
+        self.answers: tuple[ProbeAnswer, ...] = (ProbeAnswer(address="192.0.2.7", problem="refused"),)
+        self.error: Exception | None = None
+
+    def probe(self, target: ProbeTarget) -> ProbeReport:
+        self.targets.append(target)
+        if self.error is not None:
+            raise self.error
+        return ProbeReport(answers=self.answers)
+
+
+class FakeConsumers:
+    """Acknowledgements in a dictionary."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], Acknowledgement] = {}
+        self.error: Exception | None = None
+
+    def acknowledge(self, loaded: Acknowledgement) -> Unacknowledged | None:
+        stored = self.known.get((loaded.certificate, loaded.consumer))
+        if stored is not None and stored.uid == loaded.uid and stored.revision > loaded.revision:
+            return Unacknowledged("a newer revision")
+        self.known[loaded.certificate, loaded.consumer] = loaded
+        return None
+
+    def of(self, certificate: str) -> ConsumerList:
+        if self.error is not None:
+            raise self.error
+        found = [one for (name, _), one in sorted(self.known.items()) if name == certificate]
+        return ConsumerList(known=tuple(found[:MOST_CONSUMERS]), more=len(found) > MOST_CONSUMERS)
+
+
 class Bench:
     """The issuance use case on fakes."""
 
@@ -553,6 +585,8 @@ class Bench:
         self.announcer = FakeAnnouncer()
         self.rate_limiter = FakePace()
         self.breakers = FakeBreakers()
+        self.prober = FakeProber()
+        self.consumers = FakeConsumers()
         self.deadline = Deadline(self.clock)
         self.ports = Ports(
             records=self.table,
@@ -567,6 +601,8 @@ class Bench:
             clock=self.clock,
             sleep=lambda span: self.clock.advance(seconds=span.total_seconds()),
             deadline=self.deadline,
+            prober=self.prober,
+            consumers=self.consumers,
         )
         self.issuance = Issuance(self.ports, LEASE)
 

@@ -278,7 +278,13 @@ class World:
     def judge_as(self, parameters: dict[str, str] | None = None, **more: str) -> Deployment:
         """Judge later calls against a stack with these parameters; `more` are other physical names."""
         self.physical |= more
-        chosen = {"Authority": "yes", "Responder": "yes", **(parameters or {})}
+        chosen = {
+            "Authority": "yes",
+            "Responder": "yes",
+            "Probes": "yes",
+            "Acknowledgements": "yes",
+            **(parameters or {}),
+        }
         self.deployment = Deployment(chosen, stack=STACK, stack_id=STACK_ID, physical=dict(self.physical))
         live.deployed(self.deployment)
         return self.deployment

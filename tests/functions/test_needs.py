@@ -11,12 +11,16 @@ import pytest
 from evercert.aws.authority.signer_client import SignerFunction
 from evercert.aws.credential_reader import Credentials
 from evercert.aws.dynamodb.account_store import DynamoDBAccounts
+from evercert.aws.dynamodb.consumers import DynamoDBConsumers
 from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
 from evercert.aws.dynamodb.leases import DynamoDBLeases
 from evercert.aws.kms_signer import KMSSigner
 from evercert.aws.route53 import RecordSet, Route53Clients, TXTRecords
+from evercert.aws.validator_client import ValidatorClient
 from evercert.contracts.accounts import StoredAccount
+from evercert.contracts.consumers import Acknowledgement
 from evercert.contracts.destination import Destination
+from evercert.contracts.probe import ProbeTarget
 from evercert.contracts.queue import Nudge
 from evercert.contracts.record import Delivery
 from evercert.contracts.solver import Lease, LeasedValue
@@ -206,3 +210,15 @@ def test_front_invokes_the_signer(world: World) -> None:
     made = Ceremony(now=datetime.now(UTC))
     with pytest.raises(EvercertError):
         SignerFunction(world.clients.lambda_, "SignerFunction").leaf(order(made.issuing, datetime.now(UTC)))
+
+
+def test_issuer_invokes_the_validator(world: World) -> None:
+    with pytest.raises(EvercertError):
+        ValidatorClient(lambda: world.clients.lambda_, "ValidatorFunction").probe(ProbeTarget("a.example", 443, None))
+
+
+def test_issuer_reads_consumers(world: World) -> None:
+    found = DynamoDBConsumers(world.clients.dynamodb, world.authority_table("ConsumersTable"))
+    one = {"consumer": "AROA:i-1", "certificate": "web", "fingerprint_sha256": "f" * 64}
+    found.acknowledge(Acknowledgement(**one, loaded_at=datetime.now(UTC), seen_at=datetime.now(UTC)))
+    assert len(found.of("web").known) == 1

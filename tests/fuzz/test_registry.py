@@ -36,11 +36,13 @@ OWN_VALUES: dict[tuple[str, str], str] = {
         "ValidationPages.load",
     ): "bytes of hosts; test_validation_network.py sends them",
     ("aws/authority/validation_pages.py", "_is_address"): "a host that the validator has checked",
+    ("aws/dynamodb/consumers.py", "DynamoDBConsumers._read"): "items, which `read` parses",
+    ("cli/consumer_lines.py", "load"): "items, which `DynamoDBConsumers.of` parses",
     ("cli/authority/eab.py", "create"): "the options, which `_patterns` and `arguments.span` have checked",
     ("cli/authority/eab.py", "_mac_key"): "an answer of the stack's own function",
     (
         "http_client/transport.py",
-        "Backend.connect_tcp",
+        "Backend.addresses",
     ): "addresses of the system's resolver; the reader `address` has the rest",
     ("http_client/transport.py", "Stream.read"): "bytes, unread",
 }

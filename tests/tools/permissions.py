@@ -26,6 +26,8 @@ EXPLAINED = Path(recorded.__file__).with_name("unused_permissions.toml")
 PARAMETERS = {
     "Authority": "yes",
     "Responder": "yes",
+    "Probes": "yes",
+    "Acknowledgements": "yes",
     "DestinationRegions": "us-east-1",
     "SecretArns": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:NAME-AbCdEf",
     "DestinationBuckets": "arn:aws:s3:::BUCKET",

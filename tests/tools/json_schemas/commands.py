@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from evercert.contracts.events import EventType, Severity
+from evercert.contracts.probe import ProbeResult
 from evercert.contracts.record import Reason, State
 from tests.tools.json_schemas.notation import (
     COUNT,
@@ -101,7 +102,7 @@ PENDING = record(
 )
 DETAIL_OPTIONAL = (
     "requested_at", "request_reason", "woken_at", "rollback", "facts", "request_hash", "issuer_hash", "served", "pending", "last_error",
-    "retry_at", "renew_at", "check_at", "finding", "advice", "streak", "due_at", "issued_by",
+    "retry_at", "renew_at", "check_at", "finding", "advice", "probed", "behind", "streak", "due_at", "issued_by", "consumers", "more_consumers",
 )  # fmt: skip
 DETAIL = record(
     DETAIL_OPTIONAL,
@@ -129,6 +130,28 @@ DETAIL = record(
     warned=COUNT,
     finding=record(reason=TEXT, revision=COUNT, found_at=TIME),
     advice=record(("explanation",), revision=COUNT, start=TIME, end=TIME, explanation=TEXT),
+    probed=record(
+        (
+            "intermediates",
+            "at",
+            "result",
+            "since",
+            "announced",
+            "problem",
+            "fingerprint_sha256",
+            "not_after",
+        ),
+        target=TEXT,
+        intermediates=COUNT,
+        at=TIME,
+        result=one_of(*get_args(ProbeResult)),
+        since=TIME,
+        announced=one_of("warning", "critical"),
+        problem=TEXT,
+        fingerprint_sha256=TEXT,
+        not_after=TIME,
+    ),
+    behind=record(revision=COUNT, at=TIME),
     streak=record(
         ("requested_at",), times=array(TIME), lifetime={"type": "integer"}, generation=COUNT, requested_at=TIME
     ),
@@ -137,6 +160,20 @@ DETAIL = record(
     spec=DOCUMENT,
     busy=FLAG,
     issued_by=optional(TEXT),
+    consumers=array(
+        record(
+            consumer=TEXT,
+            uid=TEXT,
+            revision=COUNT,
+            fingerprint_sha256=TEXT,
+            version=TEXT,
+            host=TEXT,
+            loaded_at=TIME,
+            seen_at=TIME,
+            current=FLAG,
+        )
+    ),
+    more_consumers=FLAG,
 )
 OUTCOME = record(
     name=TEXT,

@@ -12,6 +12,7 @@ from evercert.contracts.destination import Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request, Status
 from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.probe import ProbeAnswer, ServedLeaf
 from evercert.contracts.record import Facts
 from evercert.documents.spec import Spec
 from evercert.errors import Unavailable
@@ -25,7 +26,7 @@ DATA = PAGE.split("## `data`")[1]
 DOCUMENTED = {key for row in re.findall(r"^\| (`.*?) \|", DATA, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
 SAMPLES = {
     f"certificate.{word}": f"certificate_{word}.json"
-    for word in ("renewed", "failed", "expiring", "drifted", "pending")
+    for word in ("renewed", "failed", "expiring", "drifted", "stale", "pending")
 } | {"certificate.rolled-back": "certificate_rolled_back.json"}
 
 
@@ -66,6 +67,13 @@ def announced() -> dict[str, Outcome]:
         bench.run()
         bench.run()
     bench.issuers.error = None
+    bench.issuers.known["main"] = OpenIssuer(SelfSigned(SelfSigned.Settings()), "self-signed")
+    bench.want(spec("served", probe="www.example.com:443"))
+    bench.run("served")
+    bench.clock.advance(days=2)
+    other = ServedLeaf(fingerprint_sha256="0" * 64, serial_number="0A", not_after=bench.clock())
+    bench.prober.answers = (ProbeAnswer(address="192.0.2.10", leaf=other),)
+    bench.run("served")  # stale
     bench.issuers.known["main"] = OpenIssuer(Slow(), "slow")
     bench.want(spec("waiting"))
     bench.run("waiting")

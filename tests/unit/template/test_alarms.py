@@ -18,7 +18,7 @@ RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 STACK_NAME = {"Ref": "AWS::StackName"}
 METRICS = {
     "checker": {"Ticks", "CertificatesDue", "OldestDueSeconds", "LeftForNextTick", "SoonestExpiryDays"},
-    "issuer": {"CertificatesIssued", "CertificatesExpired", "AcmImportsShare", "IssuanceFailures"},
+    "issuer": {"CertificatesIssued", "CertificatesExpired", "CertificatesStale", "AcmImportsShare", "IssuanceFailures"},
     "authority": {"CaEndsDays", "CrlAgeSeconds", "FilesNotCopied", "RootCrlEndsDays"},
 }
 FILTERS = {
@@ -130,6 +130,7 @@ def test_silence_is_reported_but_no_new_stack() -> None:
         ("UnexpectedAlarm", ">=", 1, 60),
         ("UnavailableAlarm", ">=", 20, 60),
         ("AcmQuotaAlarm", ">=", 80, 60),
+        ("StaleAlarm", ">=", 1, 25 * 60),
         ("IssuerErrorsAlarm", ">=", 3, 15),
         ("IssuerThrottlesAlarm", ">=", 1, 15),
         ("CheckerThrottlesAlarm", ">=", 1, 15),

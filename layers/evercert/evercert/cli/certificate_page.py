@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from evercert.cli import pause_notes
+from evercert.cli import consumer_lines, pause_notes
 from evercert.cli.ages import relative
 from evercert.cli.console import Terminal, styled
 from evercert.cli.escapes import quoted, visible
 from evercert.cli.grid import PIPE, wrapped
 from evercert.cli.show import EXPIRED, STYLES
+from evercert.contracts.consumers import ConsumerList
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
+from evercert.documents.probe import Probe
 from evercert.issuance.event_data import label
 from evercert.registry import Component
 
@@ -36,6 +38,7 @@ class Page:
     definitions: Mapping[str, Component]
     pauses: Mapping[PauseTarget, Pause]
     now: datetime
+    consumers: ConsumerList | None = None  # None in a stack without acknowledgements
 
     def print(self, console: Terminal) -> None:
         """Print state, validity, names, destinations, last error and next step."""
@@ -65,6 +68,10 @@ class Page:
             was = "was due " if record.renew_at < self.now else ""
             yield "renewal", [styled(f"{was}{_moment(record.renew_at)} ({relative(record.renew_at, self.now)})")]
         yield "destinations", list(self._destinations())
+        if record.spec.probe is not None:
+            yield "probe", [self._probe(record.spec.probe)]
+        if self.consumers is not None:
+            yield "consumers", list(consumer_lines.lines(self.consumers, record, self.now))
         if record.spec.labels:
             yield "labels", [styled(", ".join(f"{key}={value}" for key, value in sorted(record.spec.labels.items())))]
         if record.last_error is not None:
@@ -102,6 +109,26 @@ class Page:
                 yield styled(f"{component.type}: {location}: still revision {delivery.revision}", "yellow")
             else:
                 yield styled(f"{component.type}: {location}")
+
+    def _probe(self, probe: Probe) -> Text:
+        last = self.record.probed
+        if last is None or last.at is None or last.target != str(probe):
+            return styled(f"{probe}: not probed yet")
+        words = {
+            "served": "serves this revision",
+            "outdated": "serves another certificate",
+            "incomplete": "serves the certificate without that of its issuer",
+            "unreachable": "cannot be reached",
+            "not-probed": "is not probed",
+        }
+        text = f"{probe}: {words[last.result or 'not-probed']}"
+        if last.fingerprint_sha256 is not None and last.result == "outdated":
+            ends = "" if last.not_after is None else f", which ends {_moment(last.not_after)}"
+            text += f" (SHA-256 {visible(last.fingerprint_sha256, 17)}{ends})"
+        if last.problem is not None:
+            text += f": {visible(last.problem, LONGEST)}"
+        since = "" if last.since is None or last.since == last.at else f", since {_moment(last.since)}"
+        return styled(f"{text}; seen {relative(last.at, self.now)}{since}", "" if last.result == "served" else "yellow")
 
     def _next_steps(self, *, expired: bool) -> Iterator[str]:
         """Return what happens next, and what the operator can do."""

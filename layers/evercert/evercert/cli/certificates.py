@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evercert.cli import arguments, show, terminal
+from evercert.cli import arguments, consumer_lines, show, terminal
 from evercert.cli.certificate_page import Page
 from evercert.cli.escapes import quoted, visible
 from evercert.cli.files import BadInput
@@ -26,12 +26,13 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
         _show_unreadable(record, as_json=as_json)
         return
     definitions = connection.specs.issuers() if record.spec.issuers or not as_json else {}
-    came_from = issuer_of(record, definitions, ISSUERS)
+    came_from, listed = issuer_of(record, definitions, ISSUERS), consumer_lines.load(connection, name)
     if as_json:
-        terminal.print_json({**show.detail(record), **({"issued_by": came_from} if record.spec.issuers else {})})
+        issued_by = {"issued_by": came_from} if record.spec.issuers else {}
+        terminal.print_json({**show.detail(record), **issued_by, **consumer_lines.values(listed, record)})
         return
     now = terminal.now()
-    Page(record, came_from, definitions, connection.specs.pauses(now), now).print(terminal.out)
+    Page(record, came_from, definitions, connection.specs.pauses(now), now, listed).print(terminal.out)
 
 
 def _show_unreadable(record: Unreadable, *, as_json: bool) -> None:

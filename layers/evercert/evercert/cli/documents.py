@@ -127,8 +127,16 @@ def _plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
         raise BadInput(refused or found_there.refused)
     planned.notes += found_there.notes
     planned.credentials = verbs
-    planned.notes += _note_unlisted_hosts(found, connection)
+    planned.notes += _note_unlisted_hosts(found, connection) + _note_unprobed(found, connection)
     return planned
+
+
+def _note_unprobed(found: Files, connection: Connection) -> list[str]:
+    """Return a note if servers are to be probed by a stack that has no function for it."""
+    probed = [spec.name for spec in found.specs if spec.probe is not None]
+    if not probed or "ValidatorFunction" in connection.outputs:
+        return []
+    return [f"{probed[0]}: probe has no effect: deploy the stack with Probes=yes"]
 
 
 def _note_unlisted_hosts(found: Files, connection: Connection) -> list[str]:

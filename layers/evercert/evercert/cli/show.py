@@ -30,7 +30,7 @@ CHECK_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": 
 NOTE_LINES = 3  # of `list`; `show` has the whole text
 LONGEST = 500  # characters of a foreign text
 GOOD_EVENTS = (".issued", ".renewed", ".delivered")
-BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked")
+BAD_EVENTS = (".failed", ".expired", ".rejected", ".revoked", ".stale")
 
 
 def summary(

@@ -8,14 +8,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from evercert.contracts.consumers import ConsumerDirectory
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import Issuers
 from evercert.contracts.kept_revisions import RevisionStore
+from evercert.contracts.probe import Prober
 from evercert.contracts.queue import Queue
 from evercert.contracts.record import Claim, Delivery, Record
+from evercert.contracts.record_schema import schema_of
 from evercert.deadline import Clock, Deadline
 from evercert.pki.keys import PrivateKey
+
+Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None removes one
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class ClaimedRecord:
     """The values that a run read with its claim, as they are stored; they are the condition of every later write.
 
     `advised`: the record has a renewal window of the CA. `several_issuers`: its spec has more than one. `rolls_back`:
-    it has a rollback, or its spec `keep-revisions`.
+    it has a rollback, or its spec `keep-revisions`. `probed`: it has a probe. `behind`: it has late consumers.
     """
 
     name: str
@@ -54,6 +59,21 @@ class ClaimedRecord:
     several_issuers: bool = False
     rolls_back: bool = False
     rollback: Any = None
+    probed: bool = False
+    behind: bool = False
+
+    def schema(self, changes: Changes) -> int:
+        """Return the schema of the record with these changes."""
+        return schema_of(
+            advised=self._keeps("advice", changes, self.advised),
+            several_issuers=self.several_issuers,
+            rolls_back=self.rolls_back,
+            probed=self._keeps("probed", changes, self.probed) or self._keeps("behind", changes, self.behind),
+        )
+
+    @staticmethod
+    def _keeps(name: str, changes: Changes, was: bool) -> bool:  # noqa: FBT001
+        return changes[name] is not None if name in changes else was
 
 
 class Unclaimed(StrEnum):
@@ -62,9 +82,6 @@ class Unclaimed(StrEnum):
     BUSY = "busy"  # another run holds the claim; the due time triggers a retry
     GONE = "gone"  # deleted since the nudge was sent
     NEWER = "newer-schema"  # written by a newer evercert; not touched
-
-
-Changes = Mapping[str, Any]  # attributes of the record that the issuer owns; None removes one
 
 
 class RecordStore(Protocol):
@@ -202,3 +219,5 @@ class Ports:
     clock: Clock
     sleep: Callable[[timedelta], None]
     deadline: Deadline
+    prober: Prober | None = None  # None if the stack has no validator for probes
+    consumers: ConsumerDirectory | None = None  # None in a stack without acknowledgements

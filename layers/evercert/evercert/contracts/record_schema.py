@@ -4,13 +4,14 @@ from __future__ import annotations
 
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without those for issuers that
 # generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers. 4: without
-# rollbacks and `keep-revisions`.
+# rollbacks, `keep-revisions`, probes and acknowledgements.
 SCHEMA, ADVISED_SCHEMA, PREVIOUS_SCHEMA = 5, 4, 3
 
 
-def schema_of(*, advised: bool, several_issuers: bool, rolls_back: bool) -> int:
+def schema_of(*, advised: bool, several_issuers: bool, rolls_back: bool, probed: bool) -> int:
     """Return the schema to write: the oldest that has every attribute, so that older releases can read it.
 
-    `rolls_back`: a rollback is requested or in progress, or the spec has `keep-revisions`.
+    `rolls_back`: a rollback is requested or in progress, or the spec has `keep-revisions`. `probed`: the record
+    has a probe or late consumers.
     """
-    return SCHEMA if rolls_back else ADVISED_SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA
+    return SCHEMA if rolls_back or probed else ADVISED_SCHEMA if advised or several_issuers else PREVIOUS_SCHEMA

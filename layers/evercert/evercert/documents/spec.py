@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from evercert.canonical_json import canonical_json, digest
 from evercert.documents import csr_rules
 from evercert.documents.lifecycle import Lifecycle
+from evercert.documents.probe import Probe
 from evercert.pki import csr_parser as csrs
 from evercert.pki.algorithms import KeyAlgorithm
 from evercert.pki.attributes import Attributes
@@ -44,7 +45,6 @@ LabelKey = Annotated[str, text_of(r"[A-Za-z0-9._/-]{1,63}", "a label has 1 to 63
 LabelValue = Annotated[
     str, text_of(r"[A-Za-z0-9._/@: -]{0,128}", "a label's value has up to 128 letters, digits, spaces and . _ / @ : -")
 ]
-
 
 MetadataKey = Annotated[
     str, text_of(r"[A-Za-z0-9._/-]{1,63}", "metadata has keys of 1 to 63 letters, digits and . _ / -")
@@ -97,6 +97,7 @@ class Spec(Model):
     destinations: Annotated[
         tuple[Component, ...], Field(min_length=1, max_length=MOST_DESTINATIONS), at_most(MOST_DESTINATIONS)
     ]
+    probe: Probe | None = None
     labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST_LABELS), at_most(MOST_LABELS)] = {}
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MOST_LABELS), at_most(MOST_LABELS)] = {}
     agent: dict[str, Any] = {}

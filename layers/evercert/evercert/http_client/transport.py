@@ -136,11 +136,7 @@ class Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to the first reachable address; raise Misconfigured if any address of the host is forbidden."""
         until = time.monotonic() + self._limit.left(timeout)
-        addresses = self._look_up(host, port, timeout)
-        for address in addresses:
-            why = self.refusal(ipaddress.ip_address(address.partition("%")[0]))
-            if why is not None:
-                raise Misconfigured(f"refused to connect to {host}: it resolves to {address}, {why}")
+        addresses = self.addresses(host, port, timeout)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
             left = until - time.monotonic()
@@ -153,6 +149,13 @@ class Backend(httpcore.NetworkBackend):
             else:
                 return Stream(connected, self._limit)
         raise failure
+
+    def addresses(self, host: str, port: int, timeout: float | None = None) -> list[str]:
+        """Return the addresses of a host; raise Misconfigured if any of them is forbidden."""
+        for address in (found := self._look_up(host, port, timeout)):
+            if (why := self.refusal(ipaddress.ip_address(address.partition("%")[0]))) is not None:
+                raise Misconfigured(f"refused to connect to {host}: it resolves to {address}, {why}")
+        return found
 
     def refusal(self, address: Address) -> str | None:
         """Return why connections to this address are refused, or None."""

@@ -10,6 +10,7 @@ from typing import Any
 from evercert.contracts.events import EventType, Outcome, Severity
 from evercert.contracts.record import Delivery, Facts, Failure, Pending, Record, State
 from evercert.errors import EvercertError, ExpiredUnread, Mismatch, Rejected, Unavailable
+from evercert.issuance import probe_check
 from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.delivery_result import Result, next_slot
 from evercert.issuance.event_data import (
@@ -26,8 +27,8 @@ from evercert.scheduling.decision import is_not_yet_valid
 from evercert.scheduling.schedule import (
     REJECTED_FOR,
     back_off,
+    check_after_delivery,
     check_due,
-    next_check,
     next_due,
     renewal_of,
     severity,
@@ -176,10 +177,11 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
         "issuer_hash": pending.issuer_hash,
         "served": pending.requested_at,
         "deliveries": result.deliveries,
-        "check_at": next_check(record, attempt.now),
+        "check_at": check_after_delivery(record, facts, attempt.now),
         "finding": None,
         **({} if record.rollback is None else {"rollback": None}),
         **({} if record.advice is None else {"advice": None}),
+        **probe_check.delivered(record, pending),
         "kept_key": key_to_keep(record, pending),
         **AT_REST,
     }

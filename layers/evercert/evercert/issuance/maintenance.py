@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,12 @@ from evercert.contracts.record import Facts, Finding, RenewalAdvice
 from evercert.errors import NotYet, Unavailable
 from evercert.issuance import notices
 from evercert.issuance.conclusion import conclude_failure
+from evercert.issuance.consumer_check import ConsumerCheck
 from evercert.issuance.not_due import nothing_to_do, wait_until
+from evercert.issuance.probe_check import ProbeCheck
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
-from evercert.issuance.status_check import StatusCheck
+from evercert.issuance.staleness import Staleness, merge
+from evercert.issuance.status_check import Observation, StatusCheck
 from evercert.scheduling.decision import held_until
 from evercert.scheduling.schedule import check_due, next_check, next_due, warnings_due, warnings_sent
 
@@ -26,6 +29,8 @@ class Maintenance:
     """One step per run: a warning that is due, else the status check, else nothing."""
 
     status: StatusCheck
+    probe: ProbeCheck
+    consumers: ConsumerCheck
 
     def run(self, attempt: Attempt, opened: OpenIssuer | None) -> Conclusion | RunWithoutOutcome:
         """Maintain a certificate that is not due; errors of services are concluded, not raised.
@@ -64,21 +69,37 @@ class Maintenance:
             return notices.report_findings(attempt, facts, observed, until)
         if observed.lost:
             return _await_successor(attempt, facts)
-        check_at = next_check(record, now)
-        if observed.errors:
-            check_at = min(check_at, now + CHECK_AGAIN)
-        advised = _advised(facts, observed.advice)
-        if observed.advice is not None:
-            check_at = max(min(check_at, observed.advice.again_at), now + SHORTEST_CHECK)
+        found = merge(check.run(record, facts, observed.errors) for check in (self.probe, self.consumers))
+        check_at = _next_check(attempt, observed, found)
+        if found.severity is not None:
+            return notices.report_stale(attempt, facts, found, check_at, until)
+        advised = _advised(facts, observed.advice) | dict(found.changes)
+        details = dict(found.details)
         if until is not None:
             changes = advised | {"check_at": check_at}
-            return RunWithoutOutcome("waiting", changes, next_due(record.model_copy(update=changes), now, until))
+            return RunWithoutOutcome(
+                "waiting", changes, next_due(record.model_copy(update=changes), now, until), details
+            )
         for error in observed.errors:
             if not isinstance(error, Unavailable | NotYet):
-                return conclude_failure(attempt, error, from_status_check=True)
+                end = conclude_failure(attempt, error, from_status_check=True)
+                return replace(end, changes={**end.changes, **found.changes})
         # An outage is no failure of the certificate: only check again sooner.
-        details = {"message": str(observed.errors[0])} if observed.errors else None
+        if observed.errors:
+            details["message"] = str(observed.errors[0])
         return nothing_to_do(attempt, details, check_at, advised)
+
+
+def _next_check(attempt: Attempt, observed: Observation, found: Staleness) -> datetime:
+    """Return the time of the next status check: earlier if something is to be asked again."""
+    times = [next_check(attempt.record, attempt.now)]
+    if found.recheck_at is not None:
+        times.append(found.recheck_at)
+    if observed.errors:
+        times.append(attempt.now + CHECK_AGAIN)
+    if observed.advice is not None:
+        times.append(max(observed.advice.again_at, attempt.now + SHORTEST_CHECK))
+    return min(times)
 
 
 def _advised(facts: Facts, advice: Advice | None) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def report_metrics(report: RunReport) -> Iterator[tuple[str, Literal["Count", "P
         yield "CertificatesIssued", "Count", 1, {}
     if report.outcome == "certificate.expired":
         yield "CertificatesExpired", "Count", 1, {}
+    if report.outcome == "certificate.stale" or "stale" in details:
+        yield "CertificatesStale", "Count", 1, {}
     kinds = {part["kind"] for part in details.get("undelivered", ())} & KINDS
     for kind in sorted(kinds | ({details["kind"]} if details.get("kind") in KINDS else set())):
         yield "IssuanceFailures", "Count", 1, {"kind": kind}

@@ -13,6 +13,7 @@ from evercert.errors import NoRoom, Rejected, Unexpected
 from evercert.issuance.conclusion import build_conclusion
 from evercert.issuance.event_data import certificate_data, label
 from evercert.issuance.run_result import MESSAGE_LIMIT, Attempt, Conclusion, RunWithoutOutcome
+from evercert.issuance.staleness import Staleness
 from evercert.issuance.status_check import Observation
 from evercert.scheduling.schedule import REJECTED_FOR, WARNINGS, next_check, warnings_due
 from evercert.schema import printable
@@ -71,6 +72,19 @@ def report_findings(attempt: Attempt, facts: Facts, observed: Observation, until
     level: Severity = "critical" if observed.lost else "warning"
     retry = now if observed.lost else until
     return build_conclusion(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=retry)
+
+
+def report_stale(
+    attempt: Attempt, facts: Facts, found: Staleness, check_at: datetime, until: datetime | None
+) -> Conclusion:
+    """Announce that the delivered certificate is not in use everywhere; `until` is when the record is due otherwise."""
+    attempt = replace(attempt, pending=None)  # the event is about the certificate in use
+    record = attempt.record
+    data = certificate_data(record, facts, record.deliveries, attempt.issuer) | dict(found.data)
+    changes = {**found.changes, "check_at": check_at}
+    level = found.severity or "warning"
+    kind: EventType = "certificate.stale"
+    return build_conclusion(attempt, kind, level, revision=facts.revision, data=data, changes=changes, retry=until)
 
 
 def reject_unreadable(item: Unreadable, now: datetime) -> Conclusion | RunWithoutOutcome:

@@ -50,6 +50,8 @@ class IssuerSettings:
     authority_table: str  # name; empty without an authority
     audit_table: str  # name; empty without an authority
     local_issuers: bool  # allow http and loopback, for development; no template sets it
+    validator: str  # function that probes servers; empty if the stack has none for probes
+    consumers_table: str  # name; empty without acknowledgements
     responder: bool  # whether the stack serves answers of http-01 challenges
     lease: timedelta  # how long a run may hold a certificate; longer than the function timeout
 
@@ -70,6 +72,8 @@ class IssuerSettings:
             local_issuers=environment.get(LOCAL_ISSUERS) == "1",
             authority_table=environment.get("AUTHORITY_TABLE", ""),
             audit_table=environment.get("AUDIT_TABLE", ""),
+            validator=environment.get("VALIDATOR_FUNCTION", ""),
+            consumers_table=environment.get("CONSUMERS_TABLE", ""),
             responder=environment.get("RESPONDER") == "yes",
             lease=timedelta(seconds=variables.number("LEASE_SECONDS", 10, 900)),
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from evercert.contracts.ports import Ports
 from evercert.issuance.abandonment import Abandonment
 from evercert.issuance.circuit_breaker import Breaker
+from evercert.issuance.consumer_check import ConsumerCheck
 from evercert.issuance.delivery import Deliveries
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.obtain import Obtainer
+from evercert.issuance.probe_check import ProbeCheck
 from evercert.issuance.restoration import Restoration
 from evercert.issuance.revision_history import RevisionHistory
 from evercert.issuance.status_check import StatusCheck
@@ -27,4 +29,8 @@ class Steps:
         self.restoration = Restoration(
             ports.records, ports.revisions, ports.seal, self.abandonment, self.breaker, ports.clock
         )
-        self.maintenance = Maintenance(StatusCheck(ports.destinations, self.breaker))
+        self.maintenance = Maintenance(
+            StatusCheck(ports.destinations, self.breaker),
+            ProbeCheck(ports.prober, ports.clock),
+            ConsumerCheck(ports.consumers, ports.clock),
+        )

@@ -18,6 +18,7 @@ SHORTEST_STEP = timedelta(seconds=10)
 TRIES_LEFT = 8
 EMERGENCY = 20  # whatever the CA suggests, a certificate is renewed before the last twentieth of its lifetime
 REJECTED_FOR = timedelta(days=1)
+PROBE_GRACE = timedelta(days=1)  # in which a server may still serve the previous certificate
 WARNINGS = (0.25, 0.6, 1.0)  # shares of the time from renewal to expiry; the last one is the expiry itself
 
 
@@ -129,17 +130,33 @@ def next_check(record: Record, now: datetime) -> datetime:
     return now + interval - spread(record.uid, f"check {now.date()}", interval / 10)
 
 
+def probe_grace(facts: Facts) -> timedelta:
+    """Return how long a server may serve the previous certificate: a day, or a twentieth of the lifetime if shorter."""
+    return min(PROBE_GRACE, facts.lifetime / 20)
+
+
+def check_after_delivery(record: Record, facts: Facts, now: datetime) -> datetime:
+    """Return the time of the first status check of a certificate: at the latest when its server must serve it."""
+    usual = next_check(record, now)
+    return usual if record.spec.probe is None else min(usual, now + probe_grace(facts))
+
+
 def check_due(record: Record, now: datetime) -> bool:
     """Whether a status check is due now; False without a delivered certificate.
 
     A check is also due if its time is further ahead than the interval: a wrong clock set it, or the interval was
-    shortened.
+    shortened. And it is due if the spec has another probe than the last check.
     """
     if record.facts is None:
         return False
-    if record.check_at is None:
+    if record.check_at is None or _probe_changed(record):
         return True
     return not now < record.check_at <= now + record.spec.lifecycle.status_check_interval + CLOCK_TOLERANCE
+
+
+def _probe_changed(record: Record) -> bool:
+    probe, last = record.spec.probe, record.probed
+    return probe is not None and (last is None or last.target != str(probe))
 
 
 def next_due(record: Record, now: datetime, retry: datetime | None) -> datetime | None:

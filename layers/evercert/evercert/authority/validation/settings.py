@@ -16,27 +16,39 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
-class ValidatorSettings:
-    """Settings of the validator function; no template sets `local`."""
+class NetworkSettings:
+    """Settings of connections to hosts that others choose; no template sets `local`."""
 
-    table: str
-    queue: str  # URL
-    networks: tuple[Network, ...]  # private ones in which hosts may be validated
+    networks: tuple[Network, ...]  # private ones in which hosts may be asked
     resolvers: tuple[tuple[str, int], ...]  # addresses and ports; empty: those of the machine
     local: tuple[str, int] | None  # loopback address and port of all hosts, for development
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
         """Read the environment; raise Misconfigured for the first variable that is missing or invalid."""
-        variables = Variables(environment)
         local = environment.get(LOCAL)
         resolvers = [environment[LOCAL_RESOLVER]] if LOCAL_RESOLVER in environment else []
         return cls(
-            table=variables.text("AUTHORITY_TABLE"),
-            queue=variables.text("VALIDATION_QUEUE"),
             networks=tuple(_network(text) for text in _entries(environment, "VALIDATION_NETWORKS")),
             resolvers=tuple(_server(text) for text in resolvers or _entries(environment, "VALIDATION_RESOLVERS")),
             local=_server(local) if local else None,
+        )
+
+
+@dataclass(frozen=True)
+class ValidatorSettings:
+    """Settings of the validations of ACME challenges."""
+
+    table: str
+    queue: str  # URL
+    network: NetworkSettings
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """Read the environment; raise Misconfigured for the first variable that is missing or invalid."""
+        variables = Variables(environment)
+        return cls(
+            variables.text("AUTHORITY_TABLE"), variables.text("VALIDATION_QUEUE"), NetworkSettings.of(environment)
         )
 
 

@@ -59,8 +59,8 @@ class ValidationPages:
 
     def load(self, url: str, within: timedelta, *, private: bool) -> Page:
         """Return the page with its first 1,024 bytes; follows no redirect. Raises NotValidated."""
-        backend = _Backend(self._resolve, self._allowed if private else (), self._local, within)
-        transport = Transport(_any_server(), backend)
+        backend = ValidationBackend(self._resolve, self._allowed if private else (), self._local, within)
+        transport = Transport(any_server(), backend)
         backend.limit.begin()
         timeout = httpx.Timeout(within.total_seconds()).as_dict()
         try:
@@ -81,7 +81,7 @@ class ValidationPages:
             transport.close()
 
 
-class _Backend(Backend):
+class ValidationBackend(Backend):
     """Connects to public addresses, and to those that the operator allows."""
 
     def __init__(
@@ -100,6 +100,12 @@ class _Backend(Backend):
         if self._elsewhere is not None:
             host, port = self._elsewhere
         return super().connect_tcp(host, port, *arguments, **named)  # type: ignore[arg-type]
+
+    def places(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Return addresses and port of a host, all checked; for development, the local server."""
+        if self._elsewhere is not None:
+            return [self._elsewhere]
+        return [(address, port) for address in self.addresses(host, port)]
 
     def refusal(self, address: Address) -> str | None:
         """Return why this address is refused."""
@@ -123,7 +129,7 @@ def _beginning(response: httpx.Response) -> bytes:
     return body
 
 
-def _any_server() -> ssl.SSLContext:
+def any_server() -> ssl.SSLContext:
     """Return a context that accepts any certificate: a client that renews an expired one may redirect to https."""
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -22,10 +22,8 @@ LONGEST_LEASE = timedelta(hours=1)  # evercert writes no longer claims
 def held_record(name: str, claim: Claim, item: Mapping[str, Any]) -> ClaimedRecord:
     """Return the values that a run reads with its claim."""
     values = items.plain(item)
-    read = {attribute: values.get(attribute) for attribute in WRITTEN_BY_OPERATORS}
-    advised, several = "advice" in values, items.lists_issuers(values)
-    rolls_back = items.rolls_back(values)
-    return ClaimedRecord(name, claim, advised=advised, several_issuers=several, rolls_back=rolls_back, **read)
+    read: dict[str, Any] = {attribute: values.get(attribute) for attribute in WRITTEN_BY_OPERATORS}
+    return ClaimedRecord(name, claim, **items.markers(values), **read)
 
 
 def require_unmoved(update: Update, held: ClaimedRecord) -> None:

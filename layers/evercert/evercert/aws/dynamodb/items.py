@@ -71,7 +71,10 @@ def new_record(record: Record, due_at: datetime) -> Item:
         "pk": pk(record.name),
         "sk": SK,
         "schema": schema_of(
-            advised=False, several_issuers=bool(record.spec.issuers), rolls_back=sets_kept_revisions(record.spec)
+            advised=False,
+            several_issuers=bool(record.spec.issuers),
+            rolls_back=sets_kept_revisions(record.spec),
+            probed=record.spec.probe is not None,
         ),
         "name": record.name,
         "uid": record.uid,
@@ -99,6 +102,17 @@ def rolls_back(values: Mapping[str, Any]) -> bool:
     pending = values.get("pending")
     in_progress = isinstance(pending, dict) and "restores" in pending
     return in_progress or "rollback" in values or '"keep-revisions":' in str(values.get("spec"))
+
+
+def markers(values: Mapping[str, Any]) -> dict[str, bool]:
+    """Return which newer attributes a record has, without parsing it; its schema depends on them."""
+    return {
+        "advised": "advice" in values,
+        "several_issuers": lists_issuers(values),
+        "rolls_back": rolls_back(values),
+        "probed": "probed" in values or '"probe":' in str(values.get("spec")),
+        "behind": "behind" in values,
+    }
 
 
 def read_record(item: Mapping[str, Any]) -> Record | Unreadable:

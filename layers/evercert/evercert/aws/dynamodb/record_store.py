@@ -14,7 +14,6 @@ from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
 from evercert.contracts.record import Claim, Record
-from evercert.contracts.record_schema import schema_of
 from evercert.errors import Misconfigured, NoRoom
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ OWNED = frozenset(
         "warned",
         "finding",
         "advice",
+        "probed",
+        "behind",
         "streak",
         "kept_key",
         "rollback",  # only to remove a request that is done, and not with `update`
@@ -148,9 +149,7 @@ class DynamoDBRecordStore:
         strange = set(changes) - OWNED
         if strange:
             raise ValueError(f"attributes that the issuer may not write: {', '.join(sorted(strange))}")
-        advised = changes["advice"] is not None if "advice" in changes else held.advised
-        schema = schema_of(advised=advised, several_issuers=held.several_issuers, rolls_back=held.rolls_back)
-        update = Update({**items.indexed(changes, held.name), "schema": schema})
+        update = Update({**items.indexed(changes, held.name), "schema": held.schema(changes)})
         update.require("#claim.#id = :mine", {":mine": held.claim.id}, "claim id")
         return update
 

@@ -170,6 +170,7 @@ class DynamoDBSpecs(DynamoDBOperating):
                     advised=seen.advice is not None,
                     several_issuers=bool(record.spec.issuers),
                     rolls_back=seen.rolls_back or items.sets_kept_revisions(record.spec),
+                    probed=record.spec.probe is not None or (seen.probed or seen.behind) is not None,
                 ),
                 **items.due(record.name, due_at),
             }

@@ -23,9 +23,9 @@ NOTICE = timedelta(days=180)
 
 
 def of_functions(connection: Connection) -> dict[str, CheckFunction]:
-    """Return the checks by the output that names the function; the responder is optional."""
+    """Return the checks by the output that names the function; responder and validator are optional."""
     names = ["CheckerFunction", "IssuerFunction"]
-    names += ["ResponderFunction"] if "ResponderFunction" in connection.outputs else []
+    names += [name for name in ("ResponderFunction", "ValidatorFunction") if name in connection.outputs]
     return {name: partial(function, connection, name) for name in names}
 
 
