@@ -13,6 +13,7 @@ from cryptography import x509
 
 from evercert.contracts.certificate_status import CertificateStatus, DeliveredSecret, StackFailure
 from evercert.errors import EvercertError, Misconfigured
+from evercert.host.acknowledgement import Acknowledger
 from evercert.host.certificate import HookEvent, HostCertificate
 from evercert.host.context import HostContext
 from evercert.host.follower import Follower
@@ -118,6 +119,7 @@ class FakeHost:
         self.now = START
         self.stack, self.hooks, self.log = FakeStack(), FakeHooks(), ListLog()
         self.states = States(folder / "state")
+        self.acknowledger: Acknowledger | None = None
         self.outputs = tuple(Output(kind, self.folder / f"web.{kind}") for kind in outputs)  # type: ignore[arg-type]
         self.commands: dict[HookEvent, Hook] = {
             event: Hook(event) for event in ("on-issuance", "on-renewal", "on-failure")
@@ -127,7 +129,9 @@ class FakeHost:
     def restart(self) -> Follower:
         """Return the follower of a new process."""
         certificate = HostCertificate("web", self.outputs, self.commands, "www.example.com", "agent.yaml:3")
-        self.follower = Follower(certificate, HostContext(self.stack, self.states, self.hooks, self.clock), self.log)
+        self.follower = Follower(
+            certificate, HostContext(self.stack, self.states, self.hooks, self.clock, self.acknowledger), self.log
+        )
         return self.follower
 
     def clock(self) -> datetime:

@@ -25,7 +25,8 @@ class Follower:
     def __init__(self, certificate: HostCertificate, context: HostContext, log: Log) -> None:
         self.certificate = certificate
         self._stack = context.stack
-        self._clock = context.clock
+        self._clock, self._acknowledger = context.clock, context.acknowledger
+        self._log = log
         self._installer = Installer(certificate, context, log)
         self._quick = MOST_SOON
 
@@ -54,6 +55,7 @@ class Follower:
             status = self._require_applied(self._stack.status(self.certificate.name))
             soon = self._follow(status)
             self._installer.recover(HOST)
+            self._acknowledge()
             self._report_stack(status)
         except Unavailable as error:
             message = f"{error}; the installed files stay, and the agent tries again"
@@ -134,6 +136,12 @@ class Follower:
             self._installer.fail(STACK, failure.kind, message)
         else:
             self._installer.recover(STACK)
+
+    def _acknowledge(self) -> None:
+        """Acknowledge the installed certificate, once its hook has succeeded."""
+        installed = self._installer.state.installed
+        if self._acknowledger is not None and installed is not None and self._installer.state.hook is None:
+            self._acknowledger.acknowledge(self.certificate.name, installed, self._log)
 
     def _check_expiry(self) -> None:
         installed = self._installer.state.installed

@@ -38,6 +38,9 @@ StateDirectory = Annotated[
         help="Folder of the agent's state; default: /var/lib/evercert for root, else ~/.local/state/evercert.",
     ),
 ]
+Acknowledge = Annotated[
+    bool, typer.Option("--acknowledge", help="Tell the stack what this host has loaded (parameter Acknowledgements).")
+]
 HealthFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the health of all certificates as JSON.")]
 HealthPort = Annotated[
     int | None, typer.Option(metavar="PORT", min=1, max=65_535, help="Answer health checks on 127.0.0.1: 200 or 503.")
@@ -52,6 +55,7 @@ def agent(
     once: Once = False,
     dry_run: DryRun = False,
     queue: Queue = None,
+    acknowledge: Acknowledge = False,
     interval: Interval = "5m",
     state_directory: StateDirectory = None,
     health_file: HealthFile = None,
@@ -70,6 +74,7 @@ def agent(
     from evercert.cli.host_agent.service import Service  # noqa: PLC0415 (boto3 is slow to import)
 
     service = Service(found.certificates, directory, log, stack, region)
+    service.acknowledges = acknowledge and not dry_run
     if dry_run:
         _plan(service.followers())
         return

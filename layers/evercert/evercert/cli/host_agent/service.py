@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,15 @@ from pathlib import Path
 import boto3
 
 from evercert.aws.certificate_events import CertificateEvents
-from evercert.aws.clients import Clients
+from evercert.aws.clients import Clients, translated
 from evercert.aws.delivered_certificates import DeliveredCertificates
+from evercert.aws.dynamodb.consumers import DynamoDBConsumers
 from evercert.aws.session import botocore_session
 from evercert.aws.timeouts import LISTENING, USUAL, Limits
 from evercert.cli.host_agent import stack_address
 from evercert.cli.host_agent.logs import HostLog
+from evercert.errors import Misconfigured
+from evercert.host.acknowledgement import Acknowledger
 from evercert.host.agent import Agent
 from evercert.host.certificate import HostCertificate
 from evercert.host.context import HostContext
@@ -34,6 +38,7 @@ class Service:
     def __init__(
         self, certificates: Sequence[HostCertificate], directory: Path, log: HostLog, stack: str, region: str | None
     ) -> None:
+        self.acknowledges = False
         self._certificates = certificates
         self._directory, self._log = directory, log
         self._stack, self._region = stack, region
@@ -54,8 +59,22 @@ class Service:
     def followers(self) -> list[Follower]:
         """Return a follower for each certificate."""
         stack = DeliveredCertificates(self._clients(USUAL), self._address.table, self._address.account)
-        context = HostContext(stack, self._states, Hooks(self._systemd.beat), _now)
+        acknowledger = self._acknowledger() if self.acknowledges else None
+        context = HostContext(stack, self._states, Hooks(self._systemd.beat), _now, acknowledger)
         return [Follower(one, context, self._log.of(one.name)) for one in self._certificates]
+
+    def _acknowledger(self) -> Acknowledger:
+        """Return who acknowledges certificates, as the principal of this host."""
+        if not self._address.consumers:
+            raise Misconfigured(
+                f"stack {self._stack} takes no acknowledgements: deploy it with Acknowledgements=yes, or leave out "
+                "--acknowledge"
+            )
+        clients = self._clients(USUAL)
+        with translated("find the principal of this host"):
+            consumer = clients.sts.get_caller_identity()["UserId"]
+        store = DynamoDBConsumers(clients.dynamodb, self._address.consumers)
+        return Acknowledger(store, consumer, socket.gethostname(), _now)
 
     def agent(self, interval: timedelta, health_file: Path | None) -> Agent:
         """Return the agent."""

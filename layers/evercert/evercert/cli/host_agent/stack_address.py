@@ -19,12 +19,13 @@ FILE = "stack.json"
 
 @dataclass(frozen=True)
 class StackAddress:
-    """The table of a stack; `account` is the stack's."""
+    """The tables of a stack; `account` is the stack's. `consumers` is empty if the stack takes no acknowledgements."""
 
     stack: str
     region: str
     table: str
     account: str
+    consumers: str = ""
 
 
 def find(stack: str, region: str | None, state_directory: Path) -> StackAddress:
@@ -41,7 +42,13 @@ def find(stack: str, region: str | None, state_directory: Path) -> StackAddress:
         if isinstance(error, Misconfigured) and not is_offline:
             raise
         return known
-    address = StackAddress(stack, found.owner.region, found.output("CertificatesTable"), found.owner.account)
+    address = StackAddress(
+        stack,
+        found.owner.region,
+        found.output("CertificatesTable"),
+        found.owner.account,
+        found.outputs.get("ConsumersTable", ""),
+    )
     if remembered(state_directory) != address:
         with Folder.opened(state_directory, 0o700) as folder:
             folder.replace(FILE, json.dumps(asdict(address)).encode())
