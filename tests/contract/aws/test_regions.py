@@ -91,7 +91,7 @@ def test_other_errors_elsewhere_keep_their_remedy(answered: Callable[..., str]) 
         ),
         pytest.param(
             lambda: leftovers.deliveries(command()),
-            [{"SecretList": []}, {"CertificateSummaryList": []}],
+            [{"SecretList": []}, {"CertificateSummaryList": []}, {"Parameters": []}],
             id="uninstall",
         ),
     ],
