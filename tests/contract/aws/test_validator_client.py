@@ -60,7 +60,7 @@ def test_report_is_returned() -> None:
 def test_any_other_answer_is_an_outage(answer: Any) -> None:
     with pytest.raises(Unavailable) as caught:
         ValidatorClient(lambda: Lambda(answer), "validator").probe(TARGET)
-    assert str(caught.value) == "cannot have www.example.com probed: the validator's answer is not a report"
+    assert str(caught.value) == "cannot probe www.example.com: the validator's answer is not a report"
 
 
 def test_failed_function_is_an_outage() -> None:

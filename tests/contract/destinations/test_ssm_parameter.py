@@ -142,7 +142,7 @@ def test_unusable_key_is_misconfigured(store: ParameterStore, state: str, messag
 def test_text_parameter_is_misconfigured(store: ParameterStore) -> None:
     store.open().deliver(bundle(), NO_DELIVERY)
     parameter(store).type = "String"
-    with pytest.raises(Misconfigured, match="is a String, not a SecureString; delete it"):
+    with pytest.raises(Misconfigured, match="it is a String, not a SecureString; delete it"):
         store.open().deliver(bundle(), NO_DELIVERY)
 
 

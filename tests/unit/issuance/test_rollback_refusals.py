@@ -86,7 +86,7 @@ def test_key_of_another_certificate_is_refused(bench: Bench) -> None:
     two_revisions(bench)
     stored = bench.table.items["certificate#web", "revisions"]["revisions"]["L"][1]["M"]
     stored["sealed_key"] = {"S": bench.seal.close(PrivateKey.generate("EC_prime256v1"), bench.record().uid, 1)}
-    assert "the kept private key of revision 1 is another one" in refused(bench)
+    assert "the kept private key of revision 1 does not match its certificate" in refused(bench)
 
 
 def test_spoiled_key_is_refused(bench: Bench) -> None:

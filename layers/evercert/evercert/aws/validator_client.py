@@ -26,14 +26,14 @@ class ValidatorClient:
 
     def probe(self, target: ProbeTarget) -> ProbeReport:
         """Wait for the report; raise Unavailable, Misconfigured or OutOfTime."""
-        doing = f"have {target.host} probed"
+        doing = f"probe {target.host}"
         with translated(doing):
             answer = self._client().invoke(
                 FunctionName=self._function, InvocationType="RequestResponse", Payload=write(target)
             )
             said = answer["Payload"].read(LARGEST_REPORT)
         if "FunctionError" in answer:
-            raise Unavailable(f"cannot {doing}: the validator failed; look into its log")
+            raise Unavailable(f"cannot {doing}: the validator failed; read the log of the function")
         try:
             return ProbeReport.model_validate(json_parser.parse(said))
         except (ValidationError, ValueError):

@@ -45,7 +45,7 @@ def values(listed: ConsumerList | None, record: Record) -> dict[str, Any]:
 def lines(listed: ConsumerList, record: Record, now: datetime) -> Iterator[Text]:
     """Yield a line for each consumer, late ones first."""
     if not listed.known:
-        yield styled("none has acknowledged it")
+        yield styled("no consumer has acknowledged it")
     ordered = sorted(listed.known, key=lambda one: _is_current(one.fingerprint_sha256, record))
     for one in ordered[:MOST]:
         current = _is_current(one.fingerprint_sha256, record)

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 To = Annotated[
     int | None,
-    typer.Option("--to", metavar="REVISION", min=1, help="Revision to restore. Default: the one before."),
+    typer.Option(
+        "--to",
+        metavar="REVISION",
+        min=1,
+        help="Revision to restore. Default: the latest one before the certificate in use was issued.",
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
@@ -140,7 +141,7 @@ class S3:
         tags = {tag["Key"]: tag.get("Value", "") for tag in found}
         if STACK_TAG not in tags and here.location == self._location:
             return
-        adopt = "use another key, or delete the object: the bucket keeps it as an earlier version"
+        adopt = f"use another key, or adopt it: evercert adopt {quote(self._certificate)} {self._location}"
         require_owned(tags, self._owner, self._certificate, self._name, adopt)
 
     @staticmethod
@@ -184,7 +185,7 @@ class S3:
         return Delivered(self._location, found["VersionId"])
 
     def _unversioned(self) -> Misconfigured:
-        return Misconfigured(f"bucket {self._settings.bucket} has no versioning; enable it")
+        return Misconfigured(f"cannot use bucket {self._settings.bucket}: it has no versioning; enable it")
 
     @contextmanager
     def _calling(self, doing: str) -> Iterator[None]:

@@ -189,7 +189,8 @@ class SSMParameter:
         """Raise Misconfigured for a parameter of another owner, and for one whose type cannot be changed."""
         self._require_owner(self._tags() or {})
         if found.get("Type") != "SecureString":
-            raise Misconfigured(f"{self._name} is a {found.get('Type')}, not a SecureString; delete it")
+            kind = found.get("Type")
+            raise Misconfigured(f"cannot write {self._name}: it is a {kind}, not a SecureString; delete it")
 
     def _require_owner(self, tags: dict[str, str]) -> None:
         adopt = f"use another name, or adopt it: evercert adopt {quote(self._certificate)} {self._location}"

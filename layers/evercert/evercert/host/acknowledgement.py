@@ -10,7 +10,7 @@ from evercert.host.ports import Clock, Log
 from evercert.host.state import Installed
 from evercert.schema import printable
 
-REPEATED = timedelta(days=1)  # an acknowledgement expires after some weeks, as of a host that is gone
+REPEATED = timedelta(days=1)  # an acknowledgement that is not repeated expires after 30 days
 RETRIED = timedelta(minutes=30)
 
 

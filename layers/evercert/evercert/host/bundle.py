@@ -25,7 +25,7 @@ def read(value: str, secret: str) -> Bundle:
         key = None if pem is None else PrivateKey.from_pem(str(pem))
         belongs = key is None or key.public_bytes() == public_bytes(chain.public_key)
     except ValueError as error:
-        raise Misconfigured(f"{secret} cannot be read: {error}; was it edited? run: evercert renew") from None
+        raise Misconfigured(f"{secret} cannot be parsed: {error}; if it was edited, renew the certificate") from None
     if not belongs:
-        raise Misconfigured(f"{secret} holds a private key of another certificate; run: evercert renew")
+        raise Misconfigured(f"{secret} holds a private key of another certificate; renew the certificate")
     return Bundle(chain, key)

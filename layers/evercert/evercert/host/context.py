@@ -11,7 +11,7 @@ from evercert.host.state import States
 
 @dataclass(frozen=True)
 class HostContext:
-    """The stack, the stored states, the runner of hooks, the clock, and perhaps who acknowledges certificates."""
+    """The stack, the stored states, the runner of hooks, the clock, and an optional acknowledger."""
 
     stack: Stack
     states: States

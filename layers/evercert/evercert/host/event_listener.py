@@ -28,11 +28,11 @@ class EventListener:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Start to listen."""
+        """Start listening."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to listen, at the latest after the wait in progress."""
+        """Stop listening, at the latest after the wait in progress."""
         self._stop.set()
 
     def _run(self) -> None:

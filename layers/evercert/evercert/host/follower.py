@@ -122,7 +122,8 @@ class Follower:
         if installed is not None and bundle.chain.ends <= now < installed.not_after:
             raise Misconfigured(
                 f"revision {secret.revision} expired at {to_text(bundle.chain.ends)}, and revision "
-                f"{installed.revision} is still valid: check the clock of this host, and run: evercert show"
+                f"{installed.revision} is still valid: check the clock of this host, and run: evercert show "
+                f"{self.certificate.name}"
             )
 
     def _report_stack(self, status: CertificateStatus) -> None:

@@ -39,7 +39,8 @@ def convert(pkcs12: bytes, passphrase: str) -> bytes:
                 "no program keytool on this host: install Java, or write pkcs12, which Java reads"
             ) from None
         except subprocess.TimeoutExpired:
-            raise Misconfigured(f"keytool did not end within {LIMIT} seconds") from None
+            raise Misconfigured(f"keytool did not end within {LIMIT} seconds; write pkcs12, which Java reads") from None
         if done.returncode != 0:
-            raise Misconfigured(f"keytool failed with exit code {done.returncode}")
+            why = f"keytool failed with exit code {done.returncode}"
+            raise Misconfigured(f"{why}: check Java on this host, or write pkcs12, which Java reads")
         return target.read_bytes()

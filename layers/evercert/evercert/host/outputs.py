@@ -76,7 +76,7 @@ class Output:
         except OSError as error:
             raise Misconfigured(f"cannot read passphrase-file {path}: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise Misconfigured(f"passphrase-file {path} is not text") from None
+            raise Misconfigured(f"passphrase-file {path} is not text: write the passphrase in ASCII") from None
 
     def owner_ids(self) -> tuple[int, int]:
         """Return the numbers of owner and group, -1 if not set; raise Misconfigured for unknown names."""

@@ -23,7 +23,7 @@ class Systemd:
         self._last = -NOTHING
 
     def ready(self, status: str) -> None:
-        """Report the end of the start."""
+        """Report that the agent is ready."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def status(self, text: str) -> None:
@@ -31,7 +31,7 @@ class Systemd:
         self._send(f"STATUS={text}")
 
     def stopping(self) -> None:
-        """Report the begin of the end."""
+        """Report that the agent is stopping."""
         self._send("STOPPING=1")
 
     def beat(self) -> None:

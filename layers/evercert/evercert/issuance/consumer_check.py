@@ -72,5 +72,5 @@ def _data(late: Sequence[Acknowledgement], facts: Facts) -> dict[str, Any]:
     return {
         "consumers": named,
         "consumers_behind": len(late),
-        "message": f"{text}, such as {late[0].host or late[0].consumer}; look into the log of its agent",
+        "message": f"{text}, such as {late[0].host or late[0].consumer}; read the log of its agent",
     }

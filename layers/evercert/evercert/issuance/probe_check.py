@@ -23,10 +23,10 @@ NO_VALIDATOR = "the stack has no validator for probes; deploy it with Probes=yes
 _PROBLEMS = {
     "no-address": "its name has no address; check the probe in the document, and ValidationResolvers",
     "not-allowed": "an address of the host is not allowed; list its network in the parameter ValidationNetworks",
-    "refused": "the connection was refused",
+    "refused": "the connection was refused; check the port, and that the server runs",
     "timeout": "no answer in time; check security groups and routes",
-    "no-tls": "the server did not complete a TLS handshake (TLS 1.2 or later)",
-    "failed": "the connection failed",
+    "no-tls": "the TLS handshake failed; the server must accept TLS 1.2 or later on this port",
+    "failed": "the connection failed; check routes and security groups",
 }
 
 

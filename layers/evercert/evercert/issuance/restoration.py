@@ -115,7 +115,7 @@ class Restoration:
         """Raise RollbackRefused unless key, names and chain are as a new certificate of this document must be."""
         answer = Issued(Chain.from_pem(pending.chain or ""), private_key, profiled=True)
         if private_key is not None and private_key.public_bytes() != public_bytes(answer.chain.public_key):
-            raise RollbackRefused(f"the kept private key of revision {pending.restores} is another one")
+            raise RollbackRefused(f"the kept private key of revision {pending.restores} does not match its certificate")
         try:
             verdict = check(record, pending, answer, now)
         except ValueError as error:  # a manual edit of the CSR

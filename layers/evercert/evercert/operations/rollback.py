@@ -80,7 +80,7 @@ def _nothing_earlier(record: Record, kept: KeptRevisions) -> str:
     if others := restorable(record, kept):
         return f"no earlier revision is kept; choose a later one with --to: {', '.join(map(str, others))}"
     if record.spec.lifecycle.keep_revisions == 0:
-        return "its document has lifecycle.keep-revisions: 0, so that no revision is kept"
+        return "its document has lifecycle.keep-revisions: 0, so no revision is kept; raise it for later rollbacks"
     return "no earlier revision is kept; the next renewal leaves one"
 
 

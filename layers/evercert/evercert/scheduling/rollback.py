@@ -87,7 +87,7 @@ def facts_of(found: KeptRevision, revision: int, now: datetime) -> Facts:
 def _useless(chain: Chain, revision: int, now: datetime) -> str | None:
     begins, ends = chain.begins, chain.ends
     if now < begins:
-        return f"revision {revision} is valid from {to_text(begins)}"
+        return f"revision {revision} is not valid before {to_text(begins)}"
     if now >= ends:
         return f"revision {revision} expired at {to_text(ends)}"
     if ends - now < min((ends - begins) / SHARE_LEFT, MOST_LEFT):

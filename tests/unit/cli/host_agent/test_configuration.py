@@ -87,9 +87,10 @@ def test_relative_paths_and_home_become_absolute(tmp_path: Path, monkeypatch: py
          "agent.yaml:6: certificate 1: file-output.pkcs12.passphrase-file is required"),
         ({"profile-name": None}, "agent.yaml:2: certificate 1 (version v2): 'profile-name' is required"),
         ({"post-hooks": {"on-renewal": {"command": "x", "timeout": 9_999}}},
-         "agent.yaml:14: timeout: must be 1 to 3600 seconds"),
+         "agent.yaml:14: certificate 1: invalid on-renewal.timeout: must be 1 to 3600 seconds"),
         ({"post-hooks": {"on-failure": {"command": "x", "rollback-on-failure": True}}},
-         "agent.yaml:14: rollback-on-failure: allowed for on-issuance and on-renewal only; remove it"),
+         ("agent.yaml:14: certificate 1: invalid on-failure.rollback-on-failure: allowed for on-issuance and "
+          "on-renewal only; remove it")),
     ],
 )  # fmt: skip
 def test_mistakes_have_their_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -99,7 +99,7 @@ def _plan(followers: list[Follower]) -> None:
         except EvercertError as error:
             failed = True
             terminal.errors([f"{follower.certificate.name}: {error}"], as_json=False)
-    terminal.out.print("nothing was written (--dry-run)")
+    terminal.out.print("no certificate was installed (--dry-run)")
     if failed:
         raise typer.Exit(terminal.FAILED)
 

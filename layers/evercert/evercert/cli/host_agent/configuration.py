@@ -107,9 +107,11 @@ class _Reader:
         place = ("certificates", number, "post-hooks")
         for event, hook in (entry.get("post-hooks") or {}).items():
             if hook.get("timeout", 0) > LONGEST_LIMIT:
-                yield Problem((*place, event, "timeout"), f"timeout: must be 1 to {LONGEST_LIMIT} seconds")
+                message = f"certificate {number + 1}: invalid {event}.timeout: must be 1 to {LONGEST_LIMIT} seconds"
+                yield Problem((*place, event, "timeout"), message)
             if event == "on-failure" and hook.get("rollback-on-failure"):
-                message = "rollback-on-failure: allowed for on-issuance and on-renewal only; remove it"
+                rule = "allowed for on-issuance and on-renewal only"
+                message = f"certificate {number + 1}: invalid on-failure.rollback-on-failure: {rule}; remove it"
                 yield Problem((*place, event, "rollback-on-failure"), message)
 
     def _located(self, problem: Problem) -> str:

@@ -64,7 +64,7 @@ class Service:
         return [Follower(one, context, self._log.of(one.name)) for one in self._certificates]
 
     def _acknowledger(self) -> Acknowledger:
-        """Return who acknowledges certificates, as the principal of this host."""
+        """Return the acknowledger, which writes as the principal of this host."""
         if not self._address.consumers:
             raise Misconfigured(
                 f"stack {self._stack} takes no acknowledgements: deploy it with Acknowledgements=yes, or leave out "

@@ -1,4 +1,4 @@
-"""Find the stack's table, and remember it: a host that starts without a network goes on with the known one."""
+"""Find the stack's tables, and remember them: a host that starts without a network uses the known ones."""
 
 from __future__ import annotations
 
