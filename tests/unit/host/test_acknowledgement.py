@@ -37,7 +37,7 @@ def store() -> Store:
 @pytest.fixture
 def host(tmp_path: Path, store: Store) -> FakeHost:
     found = FakeHost(tmp_path)
-    found.acknowledger = Acknowledger(store, "AROAEXAMPLE:i-0123", "web-1.example.com", found.clock)
+    found.acknowledger = Acknowledger(store, lambda: "AROAEXAMPLE:i-0123", "web-1.example.com", found.clock)
     found.restart()
     found.stack.deliver(1)
     return found

@@ -217,6 +217,64 @@ def test_roots_are_left_out_unless_wanted(tmp_path: Path) -> None:
     assert Output("chain", tmp_path / "x", omit_root=False).content(bundle(1)).count(b"BEGIN") == 1
 
 
+def test_mode_of_a_key_is_never_open_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "private" / "web.key"
+    path.parent.mkdir()
+    path.write_text("old")
+    path.chmod(0o4644)
+    install(FileSet("web", outputs(tmp_path)), 1)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_mode_comes_from_no_foreign_link(tmp_path: Path) -> None:
+    open_file = tmp_path / "open"
+    open_file.write_text("x")
+    open_file.chmod(0o666)
+    (tmp_path / "web.crt").symlink_to("open")
+    install(FileSet("web", outputs(tmp_path)), 1)
+    assert stat.S_IMODE((tmp_path / "web.crt").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("what", ["file", "parent"])
+def test_link_of_another_user_is_never_followed(tmp_path: Path, what: str) -> None:
+    """The owner of a directory could let root read /etc/shadow, or write into the directory of another service."""
+    home, secret = tmp_path / "home", tmp_path / "secret"
+    home.mkdir()
+    secret.mkdir(mode=0o700)
+    (secret / "shadow").write_text("root")
+    os.chown(home, 65_534, 65_534)
+    if what == "file":
+        (home / "web.crt").symlink_to(secret / "shadow")
+        files = FileSet("web", outputs(home))
+    else:
+        (home / "tls").symlink_to(secret)
+        files = FileSet("web", outputs(home / "tls"))
+    with pytest.raises(Misconfigured, match="link"):
+        install(files, 1)
+    assert [path.name for path in secret.iterdir()] == ["shadow"]
+    copies = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert "root" not in [path.read_text() for path in copies]
+
+
+def test_setuid_of_an_existing_file_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "web.crt").write_text("old")
+    (tmp_path / "web.crt").chmod(0o6755)
+    install(FileSet("web", outputs(tmp_path)), 1)
+    modes = [path.stat().st_mode for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(mode & 0o7000 for mode in modes)
+
+
+def test_umask_does_not_close_the_folders(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        install(FileSet("web", outputs(tmp_path / "tls")), 1)
+    finally:
+        os.umask(before)
+    folders = [path for path in (tmp_path / "tls").rglob("*") if path.is_dir() and not path.is_symlink()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o755}
+
+
 class reading:  # noqa: N801 (used as a function)
     """Read certificate and key as fast as possible, through the one link that a switch changes."""
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from evercert.contracts.certificate_status import DeliveredSecret
 from evercert.errors import Misconfigured, Unavailable
 from evercert.host.certificate import DELAYS
 from evercert.host.hooks import Hook
-from tests.doubles.host import FakeHost, secret_value, serial_of
+from tests.doubles.host import LOCATION, FakeHost, secret_value, serial_of
 
 
 @pytest.fixture
@@ -315,3 +319,101 @@ def test_plan_writes_nothing(host: FakeHost) -> None:
 
 def _snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+def test_failed_takeover_restores_the_files_of_another_program(host: FakeHost, tmp_path: Path) -> None:
+    other = FakeHost(tmp_path / "other")
+    other.stack.deliver(7)
+    other.follower.check()
+    host.folder.mkdir()
+    for kind in ("certificate", "private-key", "chain"):
+        host.path(kind).write_bytes(other.path(kind).read_bytes())
+    host.commands["on-renewal"] = Hook("on-renewal", rollback=True)
+    host.restart()
+    host.stack.deliver(1)
+    host.hooks.problems = ["failed with exit code 1"]
+    host.follower.check()
+    assert host.serial() == 1_007
+    assert host.path("private-key").read_bytes() == other.path("private-key").read_bytes()
+    assert "the files of the certificate that was here before are back" in host.log.errors[0]
+    host.now += DELAYS[0]
+    host.follower.check()
+    assert host.serial() == 1_001
+
+
+@pytest.mark.parametrize("how", ["removed", "overwritten"])
+def test_changed_file_of_a_set_is_repaired_once(host: FakeHost, how: str) -> None:
+    host.stack.deliver(1)
+    host.follower.check()
+    key = host.path("private-key").read_bytes()
+    if how == "removed":
+        host.path("private-key").resolve().unlink()
+    else:
+        host.path("private-key").write_bytes(b"another program writes through the link")
+    for _ in range(3):
+        host.follower.check()
+    assert host.path("private-key").read_bytes() == key
+    assert host.hooks.commands == ["on-issuance", "on-renewal"]
+
+
+def test_changed_mode_of_the_host_file_applies_at_once(host: FakeHost) -> None:
+    host.stack.deliver(1)
+    host.follower.check()
+    host.outputs = tuple(replace(one, mode=0o640) for one in host.outputs)
+    host.restart().check()
+    assert stat.S_IMODE(host.path("private-key").stat().st_mode) == 0o640
+    assert host.hooks.commands == ["on-issuance", "on-renewal"]
+
+
+def test_retry_of_a_hook_does_not_wait_for_the_interval(host: FakeHost) -> None:
+    host.stack.deliver(1)
+    host.hooks.problems = ["failed with exit code 1"]
+    assert host.follower.check() == DELAYS[0]
+
+
+def test_rollback_without_its_set_keeps_the_hook_due(host: FakeHost) -> None:
+    host.commands["on-renewal"] = Hook("on-renewal", rollback=True)
+    host.restart()
+    host.stack.deliver(1)
+    host.follower.check()
+    host.stack.deliver(2)
+    shutil.rmtree(next((host.folder / ".evercert" / "web").glob("1-*")))
+    host.hooks.problems = ["failed with exit code 1"]
+    host.follower.check()
+    assert "are back" not in host.log.errors[-1]
+    host.now += DELAYS[0]
+    host.follower.check()
+    assert host.hooks.commands == ["on-issuance", "on-renewal", "on-failure", "on-renewal"]
+    assert host.follower.healthy
+
+
+def test_removed_hook_ends_its_incident(host: FakeHost) -> None:
+    host.stack.deliver(1)
+    host.hooks.problems = ["failed with exit code 1"]
+    host.follower.check()
+    host.commands.clear()
+    host.restart()
+    host.now += DELAYS[0]
+    host.follower.check()
+    assert host.follower.healthy
+
+
+def test_first_installation_that_failed_is_still_an_issuance(host: FakeHost) -> None:
+    host.path("chain").mkdir(parents=True)
+    host.stack.deliver(1)
+    host.follower.check()
+    host.path("chain").rmdir()
+    host.follower.check()
+    assert host.hooks.commands == ["on-failure", "on-issuance"]
+
+
+def test_second_secret_is_read_if_the_first_has_another_format(host: FakeHost) -> None:
+    host.stack.deliver(1)
+    assert host.stack.status_ is not None
+    other = DeliveredSecret(LOCATION.replace("web-", "a-"), "binary", 1)
+    host.stack.values["binary"] = "not JSON"
+    host.stack.status_ = replace(host.stack.status_, secrets=(*host.stack.status_.secrets, other))
+    host.follower.check()
+    host.follower.check()
+    assert host.serial() == 1_001
+    assert host.follower.healthy

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+
+from pydantic import ValidationError
 
 from evercert.contracts.consumers import Acknowledgement, AcknowledgementStore
 from evercert.errors import EvercertError
 from evercert.host.ports import Clock, Log
 from evercert.host.state import Installed
-from evercert.schema import printable
+from evercert.schema import first_problem, printable
 
 REPEATED = timedelta(days=1)  # an acknowledgement that is not repeated expires after 30 days
 RETRIED = timedelta(minutes=30)
@@ -17,7 +20,8 @@ RETRIED = timedelta(minutes=30)
 class Acknowledger:
     """Writes one item for each certificate; a failure is logged once and tried again, and concerns nothing else."""
 
-    def __init__(self, store: AcknowledgementStore, consumer: str, host: str, clock: Clock) -> None:
+    def __init__(self, store: AcknowledgementStore, consumer: Callable[[], str], host: str, clock: Clock) -> None:
+        """`consumer` looks up the unique id of this host's principal; it may raise Unavailable or Misconfigured."""
         self._store, self._consumer, self._host, self._clock = store, consumer, host, clock
         self._next: dict[str, tuple[str, datetime]] = {}
         self._problems: dict[str, str] = {}
@@ -27,8 +31,20 @@ class Acknowledger:
         known, now = self._next.get(name), self._clock()
         if known is not None and known[0] == installed.fingerprint and now < known[1]:
             return
-        loaded = Acknowledgement(
-            consumer=self._consumer,
+        problem, pause = None, REPEATED
+        try:
+            refused = self._store.acknowledge(self._loaded(name, installed, now))
+            problem = None if refused is None else refused.why
+        except EvercertError as error:
+            problem, pause = str(error), RETRIED
+        except ValidationError as error:
+            problem = f"the state has a value that cannot be sent: {first_problem(error)}"
+        self._next[name] = installed.fingerprint, now + pause
+        self._report(name, problem, journal)
+
+    def _loaded(self, name: str, installed: Installed, now: datetime) -> Acknowledgement:
+        return Acknowledgement(
+            consumer=self._consumer(),
             certificate=name,
             fingerprint_sha256=installed.fingerprint,
             uid=installed.uid,
@@ -38,14 +54,6 @@ class Acknowledger:
             loaded_at=installed.at,
             seen_at=now,
         )
-        problem, pause = None, REPEATED
-        try:
-            refused = self._store.acknowledge(loaded)
-            problem = None if refused is None else refused.why
-        except EvercertError as error:
-            problem, pause = str(error), RETRIED
-        self._next[name] = installed.fingerprint, now + pause
-        self._report(name, problem, journal)
 
     def _report(self, name: str, problem: str | None, journal: Log) -> None:
         known = self._problems.pop(name, None)

@@ -77,6 +77,7 @@ class Agent:
 
     def _check(self, name: str) -> float:
         """Check a certificate; return the seconds to its next check."""
+        self._systemd.beat()
         soon = self._followers[name].check()
         self._changed = True
         pause = random.uniform(1 - JITTER, 1 + JITTER) * self._interval  # noqa: S311 (no secret)

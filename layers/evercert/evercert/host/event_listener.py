@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from evercert.errors import EvercertError
+from evercert.errors import EvercertError, Unexpected
 from evercert.host.ports import Log
 
 PAUSE = 30.0  # seconds after a failure
@@ -44,8 +44,12 @@ class EventListener:
                 if problem is not None:
                     self._log.info(f"solved: {problem}")
                 problem = None
-            except EvercertError as error:
+            except Exception as error:  # noqa: BLE001 (the thread must not end)
                 if problem is None:
-                    self._log.error(f"{error}; the agent checks at each interval meanwhile")
-                problem = str(error)
+                    self._log.error(f"{_text(error)}; the agent checks at each interval meanwhile")
+                problem = _text(error)
                 self._stop.wait(self._pause)
+
+
+def _text(error: Exception) -> str:
+    return str(error if isinstance(error, EvercertError) else Unexpected.of(error))

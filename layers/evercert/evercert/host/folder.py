@@ -24,11 +24,17 @@ class Folder:
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, mode: int = 0o755) -> Iterator[Folder]:
-        """Open a folder, and create it with its parents if it is missing."""
-        path.mkdir(mode=mode, parents=True, exist_ok=True)
-        descriptor = os.open(path, _FLAGS)
+    def opened(cls, path: Path, mode: int = 0o755, *, create: bool = True) -> Iterator[Folder]:
+        """Open a folder, and create it with its parents if it is missing; FileNotFoundError without `create`.
+
+        A link on the way is followed only in a folder that no other user can write to.
+        """
+        descriptor = os.open(path.anchor, _FLAGS)
         try:
+            for name in path.parts[1:]:
+                inner = _open_inside(descriptor, name, mode if create else None, path)
+                os.close(descriptor)
+                descriptor = inner
             yield cls(descriptor, path)
         finally:
             os.close(descriptor)
@@ -38,7 +44,7 @@ class Folder:
         """Open a folder of this user inside, and create it if it is missing; raise Misconfigured if it is a link."""
         path = self.path / name
         with suppress(FileExistsError):
-            os.mkdir(name, mode=mode, dir_fd=self._descriptor)
+            _make(self._descriptor, name, mode)
             self.sync()
         try:
             descriptor = os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=self._descriptor)
@@ -104,6 +110,37 @@ class Folder:
         os.rename(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         self.sync()
 
+    def look(self, name: str) -> os.stat_result | None:
+        """Return what has this name, a link itself, or None."""
+        try:
+            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def read_regular(self, name: str, largest: int) -> tuple[bytes, os.stat_result]:
+        """Read a regular file that has one name, with its owner and mode; raise Misconfigured for anything else."""
+        path = self.path / name
+        try:
+            descriptor = os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._descriptor
+            )
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise Misconfigured(f"{path} became a link while it was read: the agent tries again") from None
+            raise
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                raise Misconfigured(f"{path} is not a file, or has several names: move it away, or change the path")
+            if found.st_size > largest:
+                raise Misconfigured(f"{path} has more than {largest} bytes: it is not a certificate; remove it")
+            return file.read(largest), found
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether only root and this user can write to the folder."""
+        return _is_trusted(self._descriptor)
+
     def holds(self, name: str) -> bool:
         """Return whether an entry of this name exists."""
         try:
@@ -136,3 +173,32 @@ class Folder:
     def sync(self) -> None:
         """Make the entries of this folder durable."""
         os.fsync(self._descriptor)
+
+
+def _open_inside(descriptor: int, name: str, mode: int | None, path: Path) -> int:
+    """Open a folder in an open one, and create it with `mode`; follow a link only where no other user can put one."""
+    flags = _FLAGS if _is_trusted(descriptor) else _FLAGS | os.O_NOFOLLOW
+    try:
+        try:
+            return os.open(name, flags, dir_fd=descriptor)
+        except FileNotFoundError:
+            if mode is None:
+                raise
+            _make(descriptor, name, mode)
+            return os.open(name, flags, dir_fd=descriptor)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            problem = f"{name!r} on the way to {path} is not a directory, or a link that another user may have made"
+            raise Misconfigured(f"{problem}: write the path without links") from None
+        raise
+
+
+def _make(descriptor: int, name: str, mode: int) -> None:
+    """Create a folder with this mode, whatever the umask is; raise FileExistsError if there is something."""
+    os.mkdir(name, mode=0o700, dir_fd=descriptor)
+    os.chmod(name, mode, dir_fd=descriptor)
+
+
+def _is_trusted(descriptor: int) -> bool:
+    found = os.fstat(descriptor)
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022

@@ -29,6 +29,7 @@ class Follower:
         self._log = log
         self._installer = Installer(certificate, context, log)
         self._quick = MOST_SOON
+        self._unusable: set[str] = set()
 
     @property
     def healthy(self) -> bool:
@@ -68,9 +69,17 @@ class Follower:
             self._installer.fail(HOST, f"os {error.errno}", f"{problem}; the installed files stay")
         except Exception as error:  # noqa: BLE001 (a bug in one certificate must not stop the others)
             self._installer.fail(HOST, "unexpected", str(Unexpected.of(error)))
-        self._check_expiry()
-        self._installer.report()
-        return soon
+        self._report()
+        due = self._installer.next_due()
+        return min((pause for pause in (soon, due) if pause is not None), default=None)
+
+    def _report(self) -> None:
+        """Report what fails; a failure to do so must not end the agent."""
+        try:
+            self._check_expiry()
+            self._installer.report()
+        except Exception as error:  # noqa: BLE001 (of one certificate)
+            self._log.error(str(Unexpected.of(error)))
 
     def plan(self) -> str:
         """Return what `check` would do, without writing anything; raise an EvercertError if it would fail."""
@@ -105,10 +114,16 @@ class Follower:
         return None
 
     def _newest(self, status: CertificateStatus) -> DeliveredSecret | None:
-        return max(status.secrets, key=lambda secret: secret.revision, default=None)
+        wanted = sorted(status.secrets, key=lambda secret: (-secret.revision, secret.location))
+        first = wanted[0] if wanted else None
+        return next((secret for secret in wanted if secret.location not in self._unusable), first)
 
     def _read(self, secret: DeliveredSecret) -> Bundle:
-        return read(self._stack.secret(secret.location, secret.version), secret.location)
+        try:
+            return read(self._stack.secret(secret.location, secret.version), secret.location)
+        except Misconfigured:
+            self._unusable.add(secret.location)  # the next check reads another secret of the certificate
+            raise
 
     def _require_applied(self, status: CertificateStatus | None) -> CertificateStatus:
         if status is None:

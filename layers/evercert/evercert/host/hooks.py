@@ -69,6 +69,8 @@ class Hooks:
             if process.poll() is None:
                 self._end(process)
         text = output.text()
+        if process.returncode is None:
+            return HookResult(f"timed out after {hook.limit} seconds, and still runs, as another user", text)
         if not ended:
             return HookResult(f"timed out after {hook.limit} seconds, and was ended", text)
         if process.returncode < 0:
@@ -86,12 +88,12 @@ class Hooks:
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         """End the whole group, the processes that the command started included."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # a hook may run as another user, by sudo
             os.killpg(process.pid, signal.SIGTERM)
         self._wait(process, GRACE)
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        self._wait(process, GRACE)
 
 
 class _Output:

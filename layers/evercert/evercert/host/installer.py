@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evercert.contracts.certificate_status import DeliveredSecret
-from evercert.errors import EvercertError, Misconfigured
-from evercert.host.certificate import DELAYS, HookEvent, HostCertificate, delay
+from evercert.errors import EvercertError
+from evercert.host import variables
+from evercert.host.certificate import DELAYS, HostCertificate, delay
 from evercert.host.context import HostContext
-from evercert.host.file_set import FileSet
+from evercert.host.file_set import FileSet, MissingSet
 from evercert.host.hooks import HookResult
 from evercert.host.ports import Log
 from evercert.host.state import HookName, HookRun, Incident, Installed
-from evercert.pki.certificate import Bundle
+from evercert.pki.certificate import Bundle, Chain
 from evercert.timestamps import to_text
 
 
@@ -42,9 +43,14 @@ class Installer:
         self.state = new  # not before: a step that is not stored is not made
 
     def is_current(self, secret: DeliveredSecret) -> bool:
-        """Return whether this version of the secret is installed and all paths show it."""
-        installed = self.state.installed
-        return installed is not None and installed.secret_version == secret.version and self._files.shows(installed.set)
+        """Return whether this version of the secret is installed as configured, and all paths show it unchanged."""
+        installed, files = self.state.installed, self._files
+        return (
+            installed is not None
+            and (installed.secret_version, installed.settings) == (secret.version, files.settings)
+            and files.shows(installed.set)
+            and files.marks(installed.set) == installed.marks
+        )
 
     def waits(self, fingerprint: str) -> bool:
         """Return whether this certificate was rolled back, and is not due to be tried again."""
@@ -65,11 +71,13 @@ class Installer:
             not_after=bundle.chain.ends,
             secret_version=secret.version,
             at=self._clock(),
+            settings=self._files.settings,
+            marks=self._files.marks(name),
         )
         if self._files.shows(name):
             self.change(installed=new)
             return
-        then: HookName = "on-issuance" if is_first else "on-renewal"
+        then: HookName = self.state.then or ("on-issuance" if is_first else "on-renewal")
         self.change(installing=new, then=then)
         self._switch()
         self._log.info(f"revision {new.revision} is installed", **_facts(new))
@@ -79,20 +87,41 @@ class Installer:
         if self.state.installing is not None:
             try:
                 self._switch()
-            except Misconfigured:  # its set was removed: the next check installs the certificate again
-                self.change(installing=None, then=None)
+            except MissingSet:  # the next check installs the certificate again, and then runs the hook
+                was_rollback = self.state.then is None
+                self.change(installing=None, hook=HookRun(name="on-renewal") if was_rollback else self.state.hook)
         self.run_due_hook()
 
     def _switch(self) -> None:
         new, before = self.state.installing, self.state.installed
         if new is None:
             return
-        self._files.switch(new.set)
+        adopted = self._files.switch(new.set)
         then = self.state.then
         run = HookRun(name=then) if then is not None and then in self._certificate.hooks else None
         previous = before if before is not None and before.set != new.set else self.state.previous
-        self.change(installed=new, previous=previous, installing=None, then=None, hook=run)
+        if adopted is not None and before is None:
+            previous = self._found(adopted)
+        incidents = self.state.incidents if run is not None or then is None else self._without("hook")
+        self.change(installed=new, previous=previous, installing=None, then=None, hook=run, incidents=incidents)
         self._files.keep([new.set, previous.set if previous is not None else None])
+
+    def _found(self, adopted: str) -> Installed | None:
+        """Return the certificate that another program had installed, to which a failed hook can return."""
+        try:
+            chain = Chain.from_pem((self._files.certificate_of(adopted) or b"").decode())
+        except ValueError:
+            return None
+        return Installed(
+            set=adopted,
+            uid="",
+            revision=0,
+            fingerprint=chain.fingerprint_sha256,
+            serial_number=chain.serial_number,
+            not_after=chain.ends,
+            secret_version="",
+            at=self._clock(),
+        )
 
     def run_due_hook(self) -> None:
         """Run the hook of the installed certificate, if it is due."""
@@ -101,16 +130,16 @@ class Installer:
             return
         hook = self._certificate.hooks.get(run.name)
         if hook is None:  # removed from the host's file
-            self.change(hook=None)
+            self.change(hook=None, incidents=self._without("hook"))
             return
         if run.started:
             self._log.error(f"the agent ended while {run.name} ran: it runs again", **_facts(installed))
         run = run.model_copy(update={"started": True, "attempts": run.attempts + 1})
         self.change(hook=run)
-        result = self._hooks.run(hook, self.variables())
+        result = self._hooks.run(hook, variables.of_hook(self._certificate, self.state.installed))
         if result.problem is None:
-            self._log.info(f"{run.name} succeeded", **_facts(installed), output=result.output)
             self.change(hook=None, refused=None, refused_until=None, rollbacks=0, incidents=self._without("hook"))
+            self._log.info(f"{run.name} succeeded", **_facts(installed), output=result.output)
             return
         self._failed(run, installed, result, rollback=hook.rollback)
 
@@ -119,8 +148,11 @@ class Installer:
         message = f"{run.name} {result.problem}"
         if not rollback or (previous is not None and previous.not_after <= now):
             previous = None
+        if previous is not None and not self._files.holds(previous.set):
+            previous = None
         if previous is not None:
-            message += f"; the files of revision {previous.revision} are back"
+            which = f"revision {previous.revision}" if previous.revision else "the certificate that was here before"
+            message += f"; the files of {which} are back"
             retry_at = now + delay(self.state.rollbacks + 1)
         else:
             retry_at = now + delay(run.attempts)
@@ -144,6 +176,14 @@ class Installer:
         )
         self._switch()
 
+    def next_due(self) -> timedelta | None:
+        """Return the time to the next retry or report, at least a second; None if there is none."""
+        state, now = self.state, self._clock()
+        times = [state.hook.retry_at if state.hook is not None else None, state.refused_until]
+        times += [one.report_at for one in state.incidents.values() if one.report != "done"]
+        due = min((at for at in times if at is not None and not is_due(at, now)), default=None)
+        return None if due is None else max(due - now, timedelta(seconds=1))
+
     def report(self) -> None:
         """Run `on-failure` for each incident that is not reported yet."""
         for part, incident in self.state.incidents.items():
@@ -154,7 +194,10 @@ class Installer:
                 if incident.report == "started":
                     self._log.error("the agent ended while on-failure ran: it runs again")
                 self._set_report(part, "started")
-                result = self._hooks.run(hook, {**self.variables(), "ERROR_MESSAGE": incident.message})
+                result = self._hooks.run(
+                    hook,
+                    {**variables.of_hook(self._certificate, self.state.installed), "ERROR_MESSAGE": incident.message},
+                )
                 if result.problem is not None:
                     self._log.error(f"on-failure {result.problem}", output=result.output)
             self._set_report(part, "done")
@@ -174,22 +217,6 @@ class Installer:
             self._log.info(f"solved: {self.state.incidents[part].message}")
             self._keep(self._without(part))
 
-    def variables(self) -> dict[str, str]:
-        """Return the variables of hooks: those of the Infisical agent's documentation, and a few more."""
-        certificate, installed = self._certificate, self.state.installed
-        found = {"CERT_NAME": certificate.name}
-        common_name = certificate.common_name or (installed.common_name if installed is not None else None)
-        if common_name is not None:
-            found["CERT_COMMON_NAME"] = common_name
-        for output in certificate.outputs:
-            found[VARIABLES[output.kind]] = str(output.path)
-        if installed is not None:
-            found["CERT_SERIAL_NUMBER"] = installed.serial_number
-            found["CERT_FINGERPRINT_SHA256"] = installed.fingerprint
-            found["CERT_NOT_AFTER"] = to_text(installed.not_after)
-            found["CERT_REVISION"] = str(installed.revision)
-        return found
-
     def _without(self, part: str) -> dict[str, Incident]:
         return {other: incident for other, incident in self.state.incidents.items() if other != part}
 
@@ -203,20 +230,6 @@ class Installer:
             self.change(incidents=dict(incidents))
         except (OSError, EvercertError):
             self.state = self.state.model_copy(update={"incidents": dict(incidents)})
-
-
-VARIABLES: Mapping[str, str] = {
-    "certificate": "CERT_FILE_PATH",
-    "private-key": "CERT_PRIVATE_KEY_FILE_PATH",
-    "chain": "CERT_CHAIN_FILE_PATH",
-    "fullchain": "CERT_FULLCHAIN_FILE_PATH",
-    "combined": "CERT_COMBINED_FILE_PATH",
-    "certificate-der": "CERT_DER_FILE_PATH",
-    "private-key-der": "CERT_PRIVATE_KEY_DER_FILE_PATH",
-    "pkcs12": "CERT_PKCS12_FILE_PATH",
-    "jks": "CERT_JKS_FILE_PATH",
-}
-HOOK_EVENTS: tuple[HookEvent, ...] = ("on-issuance", "on-renewal", "on-failure")
 
 
 def is_due(at: datetime | None, now: datetime) -> bool:

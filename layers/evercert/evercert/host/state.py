@@ -26,7 +26,11 @@ class Part(BaseModel):
 
 
 class Installed(Part):
-    """A certificate whose files the agent wrote; `set` names their set, `secret_version` where they came from."""
+    """A certificate whose files the agent wrote, or found (`revision` 0).
+
+    `set` names the set of files, `secret_version` where they came from; `marks` and `settings` tell whether a file or
+    the host's file has changed since.
+    """
 
     set: str
     uid: str
@@ -37,6 +41,8 @@ class Installed(Part):
     not_after: Instant
     secret_version: str
     at: Instant
+    settings: str = ""
+    marks: dict[str, str] = {}
 
 
 class HookRun(Part):

@@ -126,3 +126,22 @@ def test_stores_name_their_passphrase_file(tmp_path: Path) -> None:
     (found,) = read(tmp_path, entry(tmp_path, **{"file-output": files})).certificates
     passphrase = Path("/etc/tomcat/passphrase")
     assert found.outputs == (Output("pkcs12", Path("/etc/tomcat/web.p12"), passphrase_file=passphrase, alias="tomcat"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": ".."}, "certificate 1: a certificate named .. has no files; rename it"),
+        ({"file-output": {"combined": {"path": "/etc/.evercert/web.pem"}}}, "keeps its sets in folders .evercert"),
+        ({"file-output": {"combined": {"path": "/etc/web.pem", "permission": "4755"}}}, "must be at most 0777"),
+        ({"file-output": {"combined": {"path": "/etc/web.pem"}, "fullchain": {"path": "/etc/x/../web.pem"}}},
+         "/etc/web.pem is also the"),
+    ],
+)  # fmt: skip
+def test_dangerous_paths_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    assert message in " ".join(refused(tmp_path, entry(tmp_path, **changes)))
+
+
+def test_wildcard_and_its_folder_are_not_two_certificates(tmp_path: Path) -> None:
+    both = [entry(tmp_path / name, name=name) for name in ("*.example.com", "_wildcard.example.com")]
+    assert refused(tmp_path, *both)[0].endswith("is also certificate 1; remove one")

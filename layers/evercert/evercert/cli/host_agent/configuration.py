@@ -17,11 +17,12 @@ from evercert.cli.infisical_agent.translation import is_agent
 from evercert.cli.source import Source, Unreadable, load
 from evercert.documents.problem import Problem
 from evercert.host.certificate import HookEvent, HostCertificate
+from evercert.host.file_set import ROOT
 from evercert.host.hooks import DEFAULT_LIMIT, Hook
 from evercert.host.outputs import Kind, Output
 
 IGNORED = "auth is ignored: the agent reads the stack with this host's AWS role, and never logs in to the issuer"
-LONGEST_LIMIT = 3_600
+LONGEST_LIMIT, LARGEST_MODE = 3_600, 0o777
 DEFAULT_ALIAS = "certificate"
 NO_AGENT = "is not a document of the Infisical agent: the agent reads its version v1 and v2, with file-output"
 
@@ -71,7 +72,7 @@ class _Reader:
                 wrong = [*self._problems(entry, number)]
                 problems += wrong
                 certificates += [] if wrong else [self._certificate(name, entry, number)]
-            problems += _repeated(found)
+            problems += [*_repeated(found), *_same_files(certificates)]
         if problems:
             raise BadInput([self._located(problem) for problem in dict.fromkeys(problems)])
         notes = [self._located(Problem(("auth",), IGNORED))] if has_login else []
@@ -103,6 +104,10 @@ class _Reader:
         for kind in STORES:
             if "passphrase-file" not in (entry.get("file-output") or {}).get(kind, {"passphrase-file": ""}):
                 message = f"certificate {number + 1}: file-output.{kind}.passphrase-file is required"
+                yield Problem(("certificates", number, "file-output", kind), message)
+        for kind, settings in (entry.get("file-output") or {}).items():
+            if (wrong := _path_problem(settings)) is not None:
+                message = f"certificate {number + 1}: invalid file-output.{kind}: {wrong}"
                 yield Problem(("certificates", number, "file-output", kind), message)
         place = ("certificates", number, "post-hooks")
         for event, hook in (entry.get("post-hooks") or {}).items():
@@ -138,8 +143,35 @@ def _hook(settings: Mapping[str, Any]) -> Hook:
     return Hook(settings["command"], limit, settings.get("rollback-on-failure", False))
 
 
+def _path_problem(settings: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with path or permission of an output, or None."""
+    if ROOT in FilePath(settings["path"]).parts:
+        return f"the agent keeps its sets in folders {ROOT}: write another path"
+    if "permission" in settings and int(settings["permission"].removeprefix("0o"), 8) > LARGEST_MODE:
+        return "permission must be at most 0777"
+    return None
+
+
+def _same_files(certificates: list[HostCertificate]) -> Iterator[Problem]:
+    """Yield a problem for two outputs of one file, however its path is written, and for one folder of sets."""
+    taken: dict[str, str] = {}
+    for number, certificate in enumerate(certificates):
+        for output in certificate.outputs:
+            path = f"{output.path.parent.resolve() / output.path.name}"
+            owner = f"{output.kind} of {certificate.name}"
+            if taken.setdefault(path, owner) != owner:
+                message = f"certificate {number + 1}: {path} is also the {taken[path]}; write another path"
+                yield Problem(("certificates", number, "file-output", output.kind), message)
+
+
 def _repeated(found: list[str]) -> Iterator[Problem]:
-    for number, name in enumerate(found):
-        if found.index(name) != number:
-            message = f"certificate {number + 1}: {name} is also certificate {found.index(name) + 1}; remove one"
+    folders = [name.replace("*", "_wildcard") for name in found]  # of sets, and of states
+    for number, name in enumerate(folders):
+        if folders.index(name) != number:
+            message = (
+                f"certificate {number + 1}: {found[number]} is also certificate {folders.index(name) + 1}; remove one"
+            )
+            yield Problem(("certificates", number), message)
+        if set(name) == {"."}:
+            message = f"certificate {number + 1}: a certificate named {name} has no files; rename it"
             yield Problem(("certificates", number), message)

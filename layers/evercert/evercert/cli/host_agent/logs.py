@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -33,6 +34,10 @@ class HostLog:
         self._write("error", message, facts, terminal.err)
 
     def _write(self, level: str, message: str, facts: dict[str, object], stream: Terminal) -> None:
+        with suppress(OSError):  # a full disk must not end the agent
+            self._print(level, message, facts, stream)
+
+    def _print(self, level: str, message: str, facts: dict[str, object], stream: Terminal) -> None:
         found = {key: value for key, value in facts.items() if value not in (None, "")}
         if self._form == "json":
             about = {} if self._certificate is None else {"certificate": self._certificate}

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import boto3
@@ -71,8 +71,12 @@ class Service:
                 "--acknowledge"
             )
         clients = self._clients(USUAL)
-        with translated("find the principal of this host"):
-            consumer = clients.sts.get_caller_identity()["UserId"]
+
+        @cache
+        def consumer() -> str:
+            with translated("find the principal of this host"):
+                return clients.sts.get_caller_identity()["UserId"]
+
         store = DynamoDBConsumers(clients.dynamodb, self._address.consumers)
         return Acknowledger(store, consumer, socket.gethostname(), _now)
 
