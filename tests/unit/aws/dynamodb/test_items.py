@@ -10,8 +10,10 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.canonical_json import canonical_json
+from evercert.contracts.consumers import Behind
 from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.ports import Unreadable
+from evercert.contracts.probe import Probed
 from evercert.contracts.record import (
     Claim,
     Delivery,
@@ -55,6 +57,11 @@ def full() -> dict[str, Any]:
     values = {
         "requested_at": START, "request_reason": "why", "woken_at": START, "revision": 1,
         "rollback": RollbackRequest(to=1, requested_at=START, reason="why"), "outcomes": 1,
+        "behind": Behind(revision=1, at=START),
+        "probed": Probed(
+            target="www.example.com:443", intermediates=1, at=START, result="outdated", since=START, announced="warning",
+            problem="it serves another certificate", fingerprint_sha256="0" * 64,
+        ),
         "request_hash": "r", "issuer_hash": "i", "served": START, "failures": 1, "retry_at": moment, "renew_at": moment,
         "check_at": moment, "warned": 1, "resting": True,
         "facts": Facts(revision=1, serial_number="01", not_before=START, not_after=moment, fingerprint_sha256="f", names=("dns:a",)),
