@@ -19,7 +19,9 @@ def test_sigkill_at_any_call_is_recovered(
     def settled() -> bool:
         records = {i["pk"]["S"].removeprefix("certificate#"): i for i in stack.items() if i["sk"]["S"] == "record"}
         outcomes = [
-            i for i in stack.items() if i["pk"]["S"].removeprefix("certificate#") in NAMES and i["sk"]["S"] != "record"
+            i
+            for i in stack.items()
+            if i["pk"]["S"].removeprefix("certificate#") in NAMES and i["sk"]["S"].startswith("outcome#")
         ]
         return all(records[name]["state"]["S"] == "ready" and "claim" not in records[name] for name in NAMES) and all(
             "published_at" in outcome for outcome in outcomes
@@ -31,7 +33,7 @@ def test_sigkill_at_any_call_is_recovered(
     assert {path.name for path in kills.iterdir()} == set(NAMES), "not every kill happened"
     for name in NAMES:
         record = next(i for i in stack.items(name) if i["sk"]["S"] == "record")
-        outcomes = [i for i in stack.items(name) if i["sk"]["S"] != "record"]
+        outcomes = [i for i in stack.items(name) if i["sk"]["S"].startswith("outcome#")]
         assert record["revision"]["N"] == "1", name  # P2
         leaf = assert_pair(stack.secret(name))  # P3
         assert record["facts"]["M"]["serial_number"]["S"].lstrip("0") == f"{leaf.serial_number:X}", name  # P1
