@@ -146,3 +146,27 @@ def test_people_end_subscriptions_without_a_resource(operation: str) -> None:
     one = call("operator", operation, SubscriptionArn="arn:aws:sns:eu-central-1:000000000000:evercert-Topic-1:2")
     assert [need.resource for need in Judge(DEPLOYMENT).needs(one)] == ["*"]
     assert people.refusals(judged("operator", one)) == []
+
+
+PARAMETER, OBJECT = "/evercert/certificates/web", {"Bucket": "certificates", "Key": "evercert/certificates/web.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "parameters"),
+    [
+        ("operator", "s3:PutObjectTagging", OBJECT),
+        ("read-only", "s3:GetObjectTagging", OBJECT),
+        ("operator", "ssm:AddTagsToResource", {"ResourceType": "Parameter", "ResourceId": PARAMETER, "Tags": []}),
+        ("read-only", "ssm:ListTagsForResource", {"ResourceType": "Parameter", "ResourceId": PARAMETER}),
+    ],
+)
+def test_people_may_adopt_objects_and_parameters(name: str, action: str, parameters: dict[str, Any]) -> None:
+    one = call(name, action, **parameters)
+    assert people.refusals(judged(name, one)) == []
+    assert people.refusals(judged(name, one, without=action)) != []
+    elsewhere = {
+        key: value.replace("evercert/certificates", "others") if isinstance(value, str) else value
+        for key, value in parameters.items()
+    }
+    if name == "operator":
+        assert people.refusals(judged(name, call(name, action, **elsewhere))) != []
