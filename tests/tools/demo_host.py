@@ -14,16 +14,11 @@ from typing import Any
 import yaml
 
 from tests.tools import server_certificate
+from tests.tools.host import nginx_configuration
 from tests.tools.local_stack import ROOT, free_port
 from tests.tools.openssl import require
 from tests.tools.operator_session import Example, OperatorSession, say
 
-NGINX = """daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}
-http {{ access_log off; {temporary}
-  server {{ listen 127.0.0.1:{port} ssl;
-    ssl_certificate {folder}/tls/fullchain.pem; ssl_certificate_key {folder}/tls/private-key.pem;
-    location / {{ return 200 hello; }} }} }}
-"""
 SECONDS = 20
 
 
@@ -42,10 +37,8 @@ class DemoHost:
         self._session, self._resources = session, resources
         self._folder = Path(resources.enter_context(tempfile.TemporaryDirectory()))
         self._port = free_port()
-        temporary = "".join(
-            f"{kind}_temp_path {self._folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        configuration = NGINX.format(folder=self._folder, port=self._port, temporary=temporary)
+        tls = self._folder / "tls"
+        configuration = nginx_configuration(self._folder, self._port, tls / "fullchain.pem", tls / "private-key.pem")
         (self._folder / "nginx.conf").write_text(configuration)
         self._nginx = (
             f"{shutil.which('nginx')} -p {self._folder} -e {self._folder}/error.log -c {self._folder}/nginx.conf"

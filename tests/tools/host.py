@@ -175,3 +175,29 @@ def server(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
             yield run
         finally:
             os.killpg(run.pid, 15)
+
+
+def nginx_configuration(folder: Path, port: int, certificate: Path, key: Path) -> str:
+    """Return a configuration of nginx in the foreground that answers `hello`, with all its files in the folder."""
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""
+        daemon off; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log; events {{}}
+        http {{ access_log off; {temporary}
+          server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};
+            location / {{ return 200 hello; }} }} }}"""
+
+
+def haproxy_configuration(port: int, combined: Path) -> str:
+    """Return a configuration of HAProxy that answers `hello`."""
+    return f"""
+defaults
+  mode http
+  timeout client 10s
+  timeout server 10s
+  timeout connect 10s
+frontend test
+  bind 127.0.0.1:{port} ssl crt {combined}
+  http-request return status 200 content-type text/plain string hello
+"""

@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from evercert.destinations.secret_value import value
-from tests.tools.host import Host, Visitors, bundle, eventually, served, server
+from tests.tools.host import (
+    Host,
+    Visitors,
+    bundle,
+    eventually,
+    haproxy_configuration,
+    nginx_configuration,
+    served,
+    server,
+)
 from tests.tools.local_stack import free_port
 
 pytestmark = [pytest.mark.peer("flock"), pytest.mark.peer("timeout"), pytest.mark.timeout(120)]
@@ -56,15 +65,9 @@ class Service:
 @contextmanager
 def nginx(host: Host) -> Iterator[Service]:
     port, folder, current = free_port(), host.folder, host.directory / "current"
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    (folder / "nginx.conf").write_text(
+        nginx_configuration(folder, port, current / "fullchain.pem", current / "private-key.pem")
     )
-    (folder / "nginx.conf").write_text(f"""
-        daemon off; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log; events {{}}
-        http {{ access_log off; {temporary}
-          server {{ listen 127.0.0.1:{port} ssl;
-            ssl_certificate {current}/fullchain.pem; ssl_certificate_key {current}/private-key.pem;
-            location / {{ return 200 hello; }} }} }}""")
     command = f"nginx -p {folder} -e {folder}/error.log -c {folder}/nginx.conf"
     assert host.install(check=f"{command} -t -q").returncode == 0
     with server(command.split(), port) as process:
@@ -75,16 +78,7 @@ def nginx(host: Host) -> Iterator[Service]:
 def haproxy(host: Host) -> Iterator[Service]:
     port, folder, current = free_port(), host.folder, host.directory / "current"
     file = folder / "haproxy.cfg"
-    file.write_text(f"""
-defaults
-  mode http
-  timeout client 10s
-  timeout server 10s
-  timeout connect 10s
-frontend test
-  bind 127.0.0.1:{port} ssl crt {current}/combined.pem
-  http-request return status 200 content-type text/plain string hello
-""")
+    file.write_text(haproxy_configuration(port, current / "combined.pem"))
     check = f"haproxy -c -q -f {file}"
     assert host.install(service="haproxy", check=check).returncode == 0
     with server(["haproxy", "-W", "-db", "-f", str(file)], port) as process:

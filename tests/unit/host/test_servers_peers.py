@@ -14,7 +14,7 @@ from cryptography import x509
 from evercert.host.hooks import Hook, Hooks
 from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.host import FakeHost
-from tests.tools.host import Visitors, eventually, served, server
+from tests.tools.host import Visitors, eventually, haproxy_configuration, nginx_configuration, served, server
 from tests.tools.local_stack import free_port
 
 pytestmark = pytest.mark.timeout(300)
@@ -24,15 +24,9 @@ RENEWALS = 50
 @contextmanager
 def nginx(folder: Path) -> Iterator[tuple[FakeHost, int]]:
     port, host = free_port(), FakeHost(folder, outputs=("fullchain", "private-key"))
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    (folder / "nginx.conf").write_text(
+        nginx_configuration(folder, port, host.path("fullchain"), host.path("private-key"))
     )
-    (folder / "nginx.conf").write_text(f"""
-        daemon off; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log; events {{}}
-        http {{ access_log off; {temporary}
-          server {{ listen 127.0.0.1:{port} ssl;
-            ssl_certificate {host.path("fullchain")}; ssl_certificate_key {host.path("private-key")};
-            location / {{ return 200 hello; }} }} }}""")
     command = f"nginx -p {folder} -e {folder}/error.log -c {folder}/nginx.conf"
     with_hook(host, f"{command} -t -q && {command} -s reload")
     with server(command.split(), port):
@@ -43,16 +37,7 @@ def nginx(folder: Path) -> Iterator[tuple[FakeHost, int]]:
 def haproxy(folder: Path) -> Iterator[tuple[FakeHost, int]]:
     port, host = free_port(), FakeHost(folder, outputs=("combined",))
     file = folder / "haproxy.cfg"
-    file.write_text(f"""
-defaults
-  mode http
-  timeout client 10s
-  timeout server 10s
-  timeout connect 10s
-frontend test
-  bind 127.0.0.1:{port} ssl crt {host.path("combined")}
-  http-request return status 200 content-type text/plain string hello
-""")
+    file.write_text(haproxy_configuration(port, host.path("combined")))
     with_hook(host, f"haproxy -c -q -f {file} && kill -USR2 $(cat {folder}/pid)")
     with server(["haproxy", "-W", "-db", "-p", f"{folder}/pid", "-f", str(file)], port) as process:
         (folder / "pid").write_text(str(process.pid))

@@ -14,7 +14,6 @@ from evercert.host.health import Health
 from evercert.host.ports import Log
 from evercert.host.systemd import Systemd
 
-DEFAULT_INTERVAL = timedelta(minutes=5)
 JITTER = 0.1  # of the interval, either way: hosts that start together do not ask together
 LONGEST_WAIT = 60.0  # seconds without a beat
 STOP = None

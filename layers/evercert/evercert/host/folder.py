@@ -143,11 +143,7 @@ class Folder:
 
     def holds(self, name: str) -> bool:
         """Return whether an entry of this name exists."""
-        try:
-            os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
+        return self.look(name) is not None
 
     def names(self) -> list[str]:
         """Return the names of the entries, at most MOST_ENTRIES."""

@@ -63,7 +63,6 @@ class _Reader:
         problems = [problem for problem in rules.of_document(clean) if problem.path != ("auth",)]
         for number, entry in enumerate(entries):
             problems += rules.of_certificate(entry or {}, clean.get("version"), number)
-        problems += rules.shared_paths(entries)
         found, unnamed = names.certificates(entries, [self._request(entry or {}, n) for n, entry in enumerate(entries)])
         problems += [*self._form.problems, *self._form.mistyped, *unnamed, *self._gathered.absent]
         certificates = []
@@ -153,7 +152,7 @@ def _path_problem(settings: Mapping[str, Any]) -> str | None:
 
 
 def _same_files(certificates: list[HostCertificate]) -> Iterator[Problem]:
-    """Yield a problem for two outputs of one file, however its path is written, and for one folder of sets."""
+    """Yield a problem for two outputs of one file, however its path is written."""
     taken: dict[str, str] = {}
     for number, certificate in enumerate(certificates):
         for output in certificate.outputs:

@@ -19,7 +19,6 @@ from evercert.aws.session import botocore_session
 from evercert.aws.timeouts import LISTENING, USUAL, Limits
 from evercert.cli.host_agent import stack_address
 from evercert.cli.host_agent.logs import HostLog
-from evercert.errors import Misconfigured
 from evercert.host.acknowledgement import Acknowledger
 from evercert.host.agent import Agent
 from evercert.host.certificate import HostCertificate
@@ -63,13 +62,14 @@ class Service:
         context = HostContext(stack, self._states, Hooks(self._systemd.beat), _now, acknowledger)
         return [Follower(one, context, self._log.of(one.name)) for one in self._certificates]
 
-    def _acknowledger(self) -> Acknowledger:
-        """Return the acknowledger, which writes as the principal of this host."""
+    def _acknowledger(self) -> Acknowledger | None:
+        """Return the acknowledger, which writes as the principal of this host; None if the stack has no table."""
         if not self._address.consumers:
-            raise Misconfigured(
-                f"stack {self._stack} takes no acknowledgements: deploy it with Acknowledgements=yes, or leave out "
-                "--acknowledge"
+            self._log.error(
+                f"not acknowledged: stack {self._stack} takes no acknowledgements: "
+                "deploy it with Acknowledgements=yes, or leave out --acknowledge"
             )
+            return None
         clients = self._clients(USUAL)
 
         @cache
