@@ -88,6 +88,26 @@ def test_checks_come_at_each_interval(host: FakeHost) -> None:
         wait_for(lambda: host.stack.calls.count("status web") >= 5)
 
 
+def test_many_events_of_one_certificate_are_one_check(host: FakeHost) -> None:
+    made = agent(host)
+    for _ in range(50):
+        made.wake("web")
+    with Running(made):
+        wait_for(lambda: host.stack.calls.count("status web") >= 1)
+        time.sleep(0.2)
+    assert host.stack.calls.count("status web") <= 2
+
+
+def test_events_and_health_do_not_wait_for_slow_checks(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evercert.host.agent.HEALTH_INTERVAL", 0.05)
+    health = Health(host.clock)
+    with Running(agent(host, interval=0.0001, health=health)) as running:  # something is always due
+        wait_for(lambda: health.ok)
+        host.stack.deliver(2)
+        running.agent.wake("web")
+        wait_for(lambda: '"revision": 2' in health.text)
+
+
 def test_health_follows_the_checks(host: FakeHost, tmp_path: Path) -> None:
     health = Health(host.clock, tmp_path / "health.json")
     made = agent(host, health=health)
