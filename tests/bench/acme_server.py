@@ -35,8 +35,9 @@ from tests.doubles.authority.ceremony import csr
 from tests.doubles.world import World
 from tests.samples.certificates import private_key
 from tests.tools.local_authority import DOCUMENT, PROFILE, LocalAuthority, serve_authority, set_up
-from tests.tools.local_stack import ROOT, Emulator, build, deploy, emulator, free_port, operator_command
+from tests.tools.local_stack import ROOT, Emulator, build, deploy, emulator, operator_command
 from tests.tools.pebble import pebble
+from tests.tools.ports import free_port
 from tests.tools.step_ca import step_ca
 
 ROUNDS = 5  # and one before them, in which the functions start

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.figures import Figure, Part, table
-from tests.tools.local_stack import ROOT, free_port
+from tests.tools.local_stack import ROOT
+from tests.tools.ports import free_port
 
 CERTIFICATES = 500
 CHECKS_PER_HOUR = 12

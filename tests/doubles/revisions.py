@@ -23,7 +23,8 @@ class FakeRevisions:
     def write(self, name: str, uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> bool:
         self.log.append(f"write {[kept.revision for kept in revisions]}")
         stored = items.plain(self.items.get((items.pk(name), SORT), {}))
-        if stored.get("version") != seen.version:
+        record = self.items.get((items.pk(name), items.SK), {})
+        if record.get("uid") != {"S": uid} or stored.get("version") != seen.version:
             return False
         changes = kept_update(uid, seen, revisions).changes
         item = {**items.key(name, SORT), **{key: items.attribute(value) for key, value in changes.items()}}

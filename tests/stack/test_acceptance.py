@@ -16,7 +16,8 @@ from tests.stack.conftest import Stack
 from tests.tools.acceptance import command, deployment
 from tests.tools.acceptance.run import Acceptance
 from tests.tools.local_authority import LocalAuthority, serve_authority
-from tests.tools.local_stack import ACCOUNT, REGION, ROOT, free_port
+from tests.tools.local_stack import ACCOUNT, REGION, ROOT
+from tests.tools.ports import free_port
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.another_stack]  # whose resources are gone when calls are judged
 

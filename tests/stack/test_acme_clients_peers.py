@@ -20,8 +20,9 @@ from tests.tools.acme_clients.client import Client, Server
 from tests.tools.acme_clients.operations import Run
 from tests.tools.acme_clients.table import PAGE, Result
 from tests.tools.local_authority import DOCUMENT, PROFILE, serve_authority, set_up
-from tests.tools.local_stack import ROOT, free_port
+from tests.tools.local_stack import ROOT
 from tests.tools.peers import REQUIRED
+from tests.tools.ports import free_port
 
 pytestmark = [pytest.mark.timeout(300)]
 DAYS = 20

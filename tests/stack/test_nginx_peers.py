@@ -11,8 +11,9 @@ import pytest
 from cryptography import x509
 
 from tests.stack.conftest import Stack, document
-from tests.tools.local_stack import ENVIRONMENT, ROOT, free_port
+from tests.tools.local_stack import ENVIRONMENT, ROOT
 from tests.tools.pages import blocks
+from tests.tools.ports import free_port
 
 pytestmark = [pytest.mark.peer("nginx"), pytest.mark.peer("openssl"), pytest.mark.peer("flock")]
 

@@ -13,7 +13,8 @@ from tests.doubles.infisical import Planted
 from tests.stack.conftest import Stack
 from tests.tools.local_authority import LocalAuthority, serve_authority, set_up
 from tests.tools.local_infisical import beside, definition, logins
-from tests.tools.local_stack import build, deploy, emulator, free_port
+from tests.tools.local_stack import build, deploy, emulator
+from tests.tools.ports import free_port
 
 AUTHORITY, DOUBLE, SELF_SIGNED = "authority", "double", "self-signed"
 ISSUERS = (AUTHORITY, DOUBLE, SELF_SIGNED)

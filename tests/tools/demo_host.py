@@ -15,9 +15,10 @@ import yaml
 
 from tests.tools import server_certificate
 from tests.tools.host import nginx_configuration
-from tests.tools.local_stack import ROOT, free_port
+from tests.tools.local_stack import ROOT
 from tests.tools.openssl import require
 from tests.tools.operator_session import Example, OperatorSession, say
+from tests.tools.ports import free_port
 
 SECONDS = 20
 

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from tests.doubles.infisical.http_server import Answer, Serving, Transport
 from tests.tools.local_infisical import PORT, port_or_zero
-from tests.tools.local_stack import Emulator, free_port
+from tests.tools.local_stack import Emulator
+from tests.tools.ports import free_port
 from tests.tools.relay import Call, forward
 
 DOCUMENT = "examples/authority.yaml"

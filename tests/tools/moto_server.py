@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.tools.local_stack import ACCOUNT, ROOT, Emulator, NotRunning, free_port, serve
+from tests.tools.local_stack import ACCOUNT, ROOT, Emulator, NotRunning, serve
+from tests.tools.ports import free_port
 
 LAUNCHER = ROOT / "tests" / "tools" / "moto_launcher.py"
 ENVIRONMENT = ROOT / ".venv" / "moto"

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.doubles.infisical.http_server import Answer, Serving
 from tests.tools.go_programs import installed
-from tests.tools.local_stack import free_port
+from tests.tools.ports import free_port
 
 MODULE, VERSION = "github.com/letsencrypt/pebble/v2/cmd/...", "v2.10.1"
 EAB_KEY_ID, EAB_HMAC_KEY = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.tools import pebble
 from tests.tools.go_programs import installed
-from tests.tools.local_stack import free_port
 from tests.tools.peers import REQUIRED
+from tests.tools.ports import free_port
 
 # It needs a C compiler, pkg-config and the headers of PC/SC.
 MODULE, VERSION = "github.com/smallstep/certificates/cmd/step-ca", "v0.30.2"

@@ -19,8 +19,9 @@ from cryptography import x509
 from evercert.destinations.secret_value import value
 from tests.tools import go_programs
 from tests.tools.host import bundle
-from tests.tools.local_stack import ROOT, free_port
+from tests.tools.local_stack import ROOT
 from tests.tools.pages import blocks
+from tests.tools.ports import free_port
 from tests.unit.docs.test_cluster_issuer import problems
 
 MODULE = ROOT / "tests" / "tools" / "external_secrets"

@@ -23,7 +23,7 @@ from tests.tools.host import (
     served,
     server,
 )
-from tests.tools.local_stack import free_port
+from tests.tools.ports import free_port
 
 pytestmark = [pytest.mark.peer("flock"), pytest.mark.peer("timeout"), pytest.mark.timeout(120)]
 RENEWALS = 5

@@ -15,7 +15,7 @@ from evercert.host.hooks import Hook, Hooks
 from evercert.pki.keys import PrivateKey, public_bytes
 from tests.doubles.host import FakeHost
 from tests.tools.host import Visitors, eventually, haproxy_configuration, nginx_configuration, served, server
-from tests.tools.local_stack import free_port
+from tests.tools.ports import free_port
 
 pytestmark = pytest.mark.timeout(300)
 RENEWALS = 50

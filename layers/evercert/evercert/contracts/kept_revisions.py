@@ -59,4 +59,7 @@ class RevisionStore(Protocol):
         """Return the revisions of this certificate with a consistent read; those of an earlier uid do not count."""
 
     def write(self, name: str, uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> bool:
-        """Replace all revisions; return False if another run or an operator wrote since `seen`, or without room."""
+        """Replace all revisions; return False without room, or if another run or an operator wrote since `seen`.
+
+        It also returns False if the record with this uid is gone: revisions written then would remain.
+        """

@@ -27,7 +27,7 @@ UID, OTHER = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44", "11111111-6a5e-4b6e-9a53-0d
 
 @dataclass
 class Stored:
-    """A store, with direct access to its item."""
+    """A store beside a record, with direct access to their items."""
 
     revisions: RevisionStore
     delete: Callable[[str, str], None]
@@ -35,6 +35,7 @@ class Stored:
     put: Callable[[dict[str, Any]], None]
 
     def keep(self, *kept: KeptRevision, uid: str = UID) -> bool:
+        self.put(record(uid))
         return self.revisions.write("web", uid, self.revisions.read("web", uid), kept)
 
     def numbers(self, uid: str = UID) -> list[int]:
@@ -60,6 +61,10 @@ def stored(request: pytest.FixtureRequest) -> Stored:
         specs.forget(Record(name=name, uid=uid, spec=spec(name), generation=1))
 
     return Stored(store, delete, item, lambda made: client.put_item(TableName=world.table, Item=made))
+
+
+def record(uid: str) -> dict[str, Any]:
+    return items.new_record(Record(name="web", uid=uid, spec=spec("web"), generation=1), START)
 
 
 def kept(revision: int, **values: Any) -> KeptRevision:
@@ -89,6 +94,7 @@ def test_write_replaces_all_revisions(stored: Stored) -> None:
 
 
 def test_write_fails_if_another_came_first(stored: Stored) -> None:
+    stored.put(record(UID))
     seen = stored.revisions.read("web", UID)
     assert stored.keep(kept(1))
     assert not stored.revisions.write("web", UID, seen, (kept(2),))
@@ -96,6 +102,15 @@ def test_write_fails_if_another_came_first(stored: Stored) -> None:
     stored.delete("web", UID)
     assert not stored.revisions.write("web", UID, seen, (kept(2),))
     assert stored.numbers() == []
+
+
+@pytest.mark.parametrize("uid", [None, OTHER], ids=["deleted", "created-again"])
+def test_write_fails_without_the_record(stored: Stored, uid: str | None) -> None:
+    """A run that ends after a deletion leaves no sealed key."""
+    if uid is not None:
+        stored.put(record(uid))
+    assert not stored.revisions.write("web", UID, KeptRevisions(), (kept(1),))
+    assert stored.item() is None
 
 
 def test_item_expires_with_its_last_certificate(stored: Stored) -> None:

@@ -27,7 +27,7 @@ from tests.doubles.authority.ceremony import ADDRESS, Ceremony, order, pem
 from tests.doubles.authority.configuration import FakeConfiguration
 from tests.doubles.authority.ledger import MemoryLedger
 from tests.samples.certificates import private_key
-from tests.tools.local_stack import free_port
+from tests.tools.ports import free_port
 
 KEYS = ["EC_prime256v1", "RSA_2048"]
 LEAVES = ("good", "revoked")

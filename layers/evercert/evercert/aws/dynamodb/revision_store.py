@@ -39,10 +39,10 @@ class DynamoDBRevisions:
         return read_kept(answer.get("Item"), uid)
 
     def write(self, name: str, uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> bool:
-        """Replace all revisions with one update."""
+        """Replace all revisions with one update, in a transaction with a check of the record."""
         try:
             with translated(f"write the kept revisions of {name}"):
-                self._writes.update(name, kept_update(uid, seen, revisions), sort=SORT)
+                self._writes.update_kept(name, uid, kept_update(uid, seen, revisions), sort=SORT)
         except (ConditionFailed, NoRoom):
             return False
         return True

@@ -59,6 +59,22 @@ class Writes:
                 raise _no_room(name) from error
             raise
 
+    def update_kept(self, name: str, uid: str, update: Update, *, sort: str) -> None:
+        """Update an item beside the record in a transaction, which requires that the record with this uid exists.
+
+        An item written after a deletion would remain.
+        """
+        record = {
+            "TableName": self._table,
+            "Key": items.key(name),
+            "ConditionExpression": "uid = :uid",
+            "ExpressionAttributeValues": {":uid": items.attribute(uid)},
+        }
+        kept = {"TableName": self._table, "Key": items.key(name, sort), **update.arguments()}
+        failed = self._transact(name, [{"ConditionCheck": record}, {"Update": kept}])
+        if failed is not None:
+            raise ConditionFailed(None) from failed
+
     def conclude(self, update: Update, outcome: Outcome, *, counted: bool = True) -> Outcome:
         """Write record and outcome in one transaction; return the outcome with its number.
 
@@ -70,11 +86,11 @@ class Writes:
             numbered = outcome.model_copy(update={"number": number})
             if counted:
                 update.change({"outcomes": numbered.number})
-            if self._transact(update, numbered):
+            if self._conclude(update, numbered):
                 return numbered
         raise Unavailable(f"cannot record the outcome of {outcome.name}: its outcomes are ahead of its record")
 
-    def _transact(self, update: Update, outcome: Outcome) -> bool:
+    def _conclude(self, update: Update, outcome: Outcome) -> bool:
         """Run the transaction; return False if an outcome with this number exists."""
         record = {
             "TableName": self._table,
@@ -86,18 +102,25 @@ class Writes:
             {"Update": {**record, **update.arguments()}},
             {"Put": {"TableName": self._table, "Item": items.outcome_item(outcome), "ConditionExpression": condition}},
         ]
+        failed = self._transact(outcome.name, writes)
+        if failed is None:
+            return True
+        if failed.failed == [False, True]:
+            return False
+        raise ConditionFailed(failed.items[0]) from failed
+
+    def _transact(self, name: str, writes: list[Any]) -> ConditionsFailed | None:
+        """Run the transaction; return what failed, or raise NoRoom or the error of the client."""
         try:
             transact(self._client, writes)
         except ConditionsFailed as error:
-            if error.failed == [False, True]:
-                return False
-            raise ConditionFailed(error.items[0]) from error
+            return error
         except ClientError as error:
             reasons = cancellation_reasons(error)
             if any(reason.get("Code") == INVALID and _is_about_size(reason) for reason in reasons):
-                raise _no_room(outcome.name) from error
+                raise _no_room(name) from error
             raise
-        return True
+        return None
 
 
 def _is_about_size(refusal: Mapping[str, Any]) -> bool:
