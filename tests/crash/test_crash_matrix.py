@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evercert.contracts.events import Outcome
-from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.revisions import RollbackRequest
 from evercert.destinations.acm_rules import KEY_TYPES
 from evercert.documents.spec import Spec
 from evercert.pki.certificate import Chain

@@ -14,17 +14,17 @@ from typing import Any
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.claims import LONGEST_LEASE, WRITTEN_BY_OPERATORS
 from evercert.aws.dynamodb.record_store import OWNED
-from evercert.contracts.consumers import MOST_CONSUMERS, Acknowledgement, ConsumerList, Unacknowledged
+from evercert.contracts.consumers import MOST_CONSUMERS, Acknowledgement, AcknowledgementRefusal, ConsumerList
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, Status
-from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord, Ports, RateSlot, Unclaimed, Unreadable
 from evercert.contracts.probe import ProbeAnswer, ProbeReport, ProbeTarget
 from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import Claim, Delivery, Facts, Record
 from evercert.contracts.record_part import LAST_COUNT
 from evercert.contracts.record_schema import SCHEMA, schema_of
+from evercert.contracts.revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.spec_store import Change, Pause, PauseTarget
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
@@ -557,10 +557,10 @@ class FakeConsumers:
         self.known: dict[tuple[str, str], Acknowledgement] = {}
         self.error: Exception | None = None
 
-    def acknowledge(self, loaded: Acknowledgement) -> Unacknowledged | None:
+    def acknowledge(self, loaded: Acknowledgement) -> AcknowledgementRefusal | None:
         stored = self.known.get((loaded.certificate, loaded.consumer))
         if stored is not None and stored.uid == loaded.uid and stored.revision > loaded.revision:
-            return Unacknowledged("a newer revision")
+            return AcknowledgementRefusal("a newer revision")
         self.known[loaded.certificate, loaded.consumer] = loaded
         return None
 

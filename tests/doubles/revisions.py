@@ -6,7 +6,7 @@ from typing import Any
 
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.revision_store import SORT, kept_update, read_kept
-from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions
+from evercert.contracts.revisions import KeptRevision, KeptRevisions
 from tests.doubles.item_size import LIMIT, size
 
 

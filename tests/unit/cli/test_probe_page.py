@@ -13,14 +13,14 @@ from evercert.cli.certificate_page import Page
 from evercert.cli.documents import _note_unprobed
 from evercert.cli.show import detail
 from evercert.contracts.consumers import Acknowledgement, ConsumerList
-from evercert.contracts.probe import Probed
+from evercert.contracts.probe import ProbeState
 from tests.doubles.fakes import START, spec
 from tests.unit.cli.test_show import record
 
 TARGET = "www.example.com:443"
 
 
-def line(last: Probed | None) -> str:
+def line(last: ProbeState | None) -> str:
     """Return the line of a certificate whose last probe was this one."""
     found = record(timedelta(0)).model_copy(update={"spec": spec(probe=TARGET), "probed": last})
     page = Page(found, None, {}, {}, START + timedelta(hours=2))
@@ -28,13 +28,13 @@ def line(last: Probed | None) -> str:
 
 
 def test_served_certificate_is_one_line() -> None:
-    assert line(Probed(target=TARGET, at=START, since=START, result="served")) == (
+    assert line(ProbeState(target=TARGET, at=START, since=START, result="served")) == (
         f"{TARGET}: serves this revision; seen 2h ago"
     )
 
 
 def test_outdated_certificate_names_what_is_served() -> None:
-    last = Probed(
+    last = ProbeState(
         target=TARGET, at=START, since=START - timedelta(days=1), result="outdated", fingerprint_sha256="ab" * 32,
         not_after=START + timedelta(days=9), announced="warning",
     )  # fmt: skip
@@ -48,12 +48,12 @@ def test_outdated_certificate_names_what_is_served() -> None:
     ("last", "text"),
     [
         (None, "not probed yet"),
-        (Probed(target=TARGET, intermediates=1), "not probed yet"),
-        (Probed(target="old.example.com:443", at=START, result="served"), "not probed yet"),
-        (Probed(target=TARGET, at=START, result="unreachable", problem="no answer\x1b[2J in time"), "no answer"),
+        (ProbeState(target=TARGET, intermediates=1), "not probed yet"),
+        (ProbeState(target="old.example.com:443", at=START, result="served"), "not probed yet"),
+        (ProbeState(target=TARGET, at=START, result="unreachable", problem="no answer\x1b[2J in time"), "no answer"),
     ],
 )
-def test_other_results_are_named(last: Probed | None, text: str) -> None:
+def test_other_results_are_named(last: ProbeState | None, text: str) -> None:
     assert text in line(last)
     assert line(last).isprintable()
 
@@ -110,7 +110,7 @@ def test_certificate_without_probe_has_no_line() -> None:
 
 
 def test_result_is_in_the_output_for_programs() -> None:
-    last = Probed(target=TARGET, at=START, result="served")
+    last = ProbeState(target=TARGET, at=START, result="served")
     shown = detail(record(timedelta(0)).model_copy(update={"spec": spec(probe=TARGET), "probed": last}))
     assert (shown["probed"]["result"], shown["spec"]["probe"]) == ("served", TARGET)
 

@@ -11,9 +11,9 @@ import pytest
 from evercert.contracts.destination import Drift
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import OpenIssuer, PendingAnswer, Request, Status
-from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.probe import ProbeAnswer, ServedLeaf
 from evercert.contracts.record import Facts
+from evercert.contracts.revisions import RollbackRequest
 from evercert.documents.spec import Spec
 from evercert.errors import Unavailable
 from evercert.issuers.self_signed import SelfSigned

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evercert.contracts.consumers import Acknowledgement, Unacknowledged
+from evercert.contracts.consumers import Acknowledgement, AcknowledgementRefusal
 from evercert.errors import Unavailable
 from evercert.host.acknowledgement import RETRIED, Acknowledger
 from tests.doubles.host import UID, FakeHost
@@ -18,9 +18,9 @@ class Store:
 
     def __init__(self) -> None:
         self.loaded: list[Acknowledgement] = []
-        self.answers: list[Unacknowledged | Unavailable | None] = []
+        self.answers: list[AcknowledgementRefusal | Unavailable | None] = []
 
-    def acknowledge(self, loaded: Acknowledgement) -> Unacknowledged | None:
+    def acknowledge(self, loaded: Acknowledgement) -> AcknowledgementRefusal | None:
         """Keep an acknowledgement."""
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Unavailable):
@@ -77,7 +77,7 @@ def test_failed_acknowledgement_is_logged_once_and_tried_again(host: FakeHost, s
 
 
 def test_newer_acknowledgement_of_the_same_host_is_no_failure(host: FakeHost, store: Store) -> None:
-    store.answers = [Unacknowledged("a newer revision of web is acknowledged already")]
+    store.answers = [AcknowledgementRefusal("a newer revision of web is acknowledged already")]
     host.follower.check()
     host.follower.check()
     assert len(store.loaded) == 1

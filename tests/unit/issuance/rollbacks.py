@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.revisions import RollbackRequest
 from evercert.pki.keys import public_bytes
 from tests.doubles.fakes import Bench, spec
 

@@ -8,8 +8,8 @@ import pytest
 
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.record_schema import PREVIOUS_SCHEMA, SCHEMA
+from evercert.contracts.revisions import RollbackRequest
 from evercert.errors import Misconfigured, Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Chain

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.revisions import RollbackRequest
 from evercert.errors import Misconfigured, Rejected, Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey

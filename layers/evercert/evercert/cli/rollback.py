@@ -11,9 +11,9 @@ from evercert.cli import arguments, pause_notes, terminal
 from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
-from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Record
+from evercert.contracts.revisions import RollbackRequest
 from evercert.contracts.spec_store import pauses_of
 from evercert.errors import Rejected
 from evercert.issuers import ISSUERS

@@ -41,7 +41,7 @@ class ConsumerList(Part):
     more: bool = False
 
 
-class Behind(Part):
+class LateConsumers(Part):
     """The revision for which late consumers were announced, until none of them is late."""
 
     revision: Count
@@ -49,7 +49,7 @@ class Behind(Part):
 
 
 @dataclass(frozen=True)
-class Unacknowledged:
+class AcknowledgementRefusal:
     """An acknowledgement that was not stored; `why` is for the log of the consumer."""
 
     why: str
@@ -58,7 +58,7 @@ class Unacknowledged:
 class AcknowledgementStore(Protocol):
     """Stores acknowledgements, as a consumer writes them with its own permissions."""
 
-    def acknowledge(self, loaded: Acknowledgement) -> Unacknowledged | None:
+    def acknowledge(self, loaded: Acknowledgement) -> AcknowledgementRefusal | None:
         """Store what a consumer has loaded; None if it is stored. Idempotent; raises Unavailable or Misconfigured.
 
         An older revision of the same certificate replaces no newer one.

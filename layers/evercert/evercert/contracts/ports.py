@@ -12,11 +12,11 @@ from evercert.contracts.consumers import ConsumerDirectory
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
 from evercert.contracts.issuer import Issuers
-from evercert.contracts.kept_revisions import RevisionStore
 from evercert.contracts.probe import Prober
 from evercert.contracts.queue import Queue
 from evercert.contracts.record import Claim, Delivery, Record
 from evercert.contracts.record_schema import schema_of
+from evercert.contracts.revisions import RevisionStore
 from evercert.deadline import Clock, Deadline
 from evercert.pki.keys import PrivateKey
 

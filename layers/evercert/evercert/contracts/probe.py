@@ -63,7 +63,7 @@ class Prober(Protocol):
         """Return what the server serves; raise Unavailable or Misconfigured if it could not be asked."""
 
 
-class Probed(Part):
+class ProbeState(Part):
     """The last probe of the server that should serve the certificate, and the incident that it found, if any.
 
     `intermediates`: of the delivered chain. `since`: the first probe with this result. `announced`: the severity of the

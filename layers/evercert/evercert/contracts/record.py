@@ -9,10 +9,10 @@ from uuid import UUID, uuid5
 from pydantic import Field, StringConstraints
 
 from evercert.canonical_json import digest
-from evercert.contracts.consumers import Behind
-from evercert.contracts.kept_revisions import RollbackRequest
-from evercert.contracts.probe import Probed
+from evercert.contracts.consumers import LateConsumers
+from evercert.contracts.probe import ProbeState
 from evercert.contracts.record_part import LAST_COUNT, Count, Part
+from evercert.contracts.revisions import RollbackRequest
 from evercert.documents.spec import Spec
 from evercert.errors import Rejected
 from evercert.pki.certificate import Chain
@@ -203,8 +203,8 @@ class Record(Part):
     warned: Count = 0
     finding: Finding | None = None
     advice: RenewalAdvice | None = None
-    probed: Probed | None = None
-    behind: Behind | None = None
+    probed: ProbeState | None = None
+    behind: LateConsumers | None = None
     streak: Streak | None = None
     kept_key: KeptKey | None = None
     resting: bool = False

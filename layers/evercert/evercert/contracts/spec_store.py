@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from evercert.contracts.events import Outcome
-from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
+from evercert.contracts.revisions import KeptRevisions, RollbackRequest
 from evercert.registry import Component
 
 

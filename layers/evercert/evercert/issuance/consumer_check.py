@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from evercert.contracts.consumers import Acknowledgement, Behind, ConsumerDirectory, ConsumerList
+from evercert.contracts.consumers import Acknowledgement, ConsumerDirectory, ConsumerList, LateConsumers
 from evercert.contracts.record import Facts, Record
 from evercert.deadline import Clock
 from evercert.errors import ClaimLost, EvercertError, OutOfTime, Unexpected
@@ -53,7 +53,7 @@ def _judged(record: Record, facts: Facts, listed: ConsumerList, now: datetime) -
         return None
     if record.behind is not None and record.behind.revision == facts.revision:
         return Staleness(problem="behind")
-    behind = Behind(revision=facts.revision, at=now)
+    behind = LateConsumers(revision=facts.revision, at=now)
     return Staleness({"behind": behind}, _data(late, facts), severity="warning", problem="behind")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from evercert.contracts.probe import ProbeAnswer, Probed, Prober, ProbeReport, ProbeResult, ProbeTarget, ServedLeaf
+from evercert.contracts.probe import ProbeAnswer, Prober, ProbeReport, ProbeResult, ProbeState, ProbeTarget, ServedLeaf
 from evercert.contracts.record import Facts, Pending, Record
 from evercert.deadline import Clock
 from evercert.documents.spec import Spec
@@ -31,7 +31,7 @@ _PROBLEMS = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeFinding:
     """The result for a host, the answer that decides, and the problem in words, if there was no certificate."""
 
     result: ProbeResult
@@ -52,7 +52,7 @@ class ProbeCheck:
         if probe is None:
             return None if record.probed is None else Staleness({"probed": None})
         if self.prober is None:
-            return _judged(record, facts, Seen("not-probed", ProbeAnswer(), NO_VALIDATOR), self.clock())
+            return _judged(record, facts, ProbeFinding("not-probed", ProbeAnswer(), NO_VALIDATOR), self.clock())
         try:
             report = self.prober.probe(target_of(record.spec, facts))
         except (ClaimLost, OutOfTime):
@@ -78,7 +78,7 @@ def target_of(spec: Spec, facts: Facts) -> ProbeTarget:
     return ProbeTarget(probe.host, probe.port, name)
 
 
-def judge(record: Record, facts: Facts, report: ProbeReport, now: datetime) -> Seen:
+def judge(record: Record, facts: Facts, report: ProbeReport, now: datetime) -> ProbeFinding:
     """Return the result for a host, and the answer that decides: the worst of the certificates that were seen.
 
     An address without an answer counts only if no other one has an answer: a host may have an IPv6 address that the
@@ -87,28 +87,28 @@ def judge(record: Record, facts: Facts, report: ProbeReport, now: datetime) -> S
     seen = [(answer, answer.leaf) for answer in report.answers if answer.leaf is not None]
     others = [(answer, leaf) for answer, leaf in seen if leaf.fingerprint_sha256 != facts.fingerprint_sha256]
     if others:
-        return Seen("outdated", min(others, key=lambda one: one[1].not_after or facts.not_after)[0])
+        return ProbeFinding("outdated", min(others, key=lambda one: one[1].not_after or facts.not_after)[0])
     chained = record.probed is not None and bool(record.probed.intermediates)
     alone = [answer for answer, leaf in seen if leaf.issuer_until is None or leaf.issuer_until < now]
     if chained and alone:
-        return Seen("incomplete", alone[0])
+        return ProbeFinding("incomplete", alone[0])
     if seen:
-        return Seen("served", seen[0][0])
+        return ProbeFinding("served", seen[0][0])
     first = next((one for one in report.answers if one.problem == "not-allowed"), report.answers[0])
     result: ProbeResult = "not-probed" if first.problem == "not-allowed" else "unreachable"
-    return Seen(result, first, _PROBLEMS[first.problem or "failed"])
+    return ProbeFinding(result, first, _PROBLEMS[first.problem or "failed"])
 
 
-def delivered(record: Record, pending: Pending) -> dict[str, Probed]:
+def delivered(record: Record, pending: Pending) -> dict[str, ProbeState]:
     """Return the change of the record for a delivered revision: the length of its chain, which a server must send."""
     if record.spec.probe is None or pending.chain is None:
         return {}
     issuers = Chain.from_pem(pending.chain).issuers_pem.count("-----BEGIN")
-    last = record.probed or Probed(target=str(record.spec.probe))
+    last = record.probed or ProbeState(target=str(record.spec.probe))
     return {"probed": last.model_copy(update={"intermediates": issuers})}
 
 
-def _data(state: Probed, answer: ProbeAnswer, facts: Facts) -> dict[str, Any]:
+def _data(state: ProbeState, answer: ProbeAnswer, facts: Facts) -> dict[str, Any]:
     """Return the event data of a finding."""
     served = {} if answer.leaf is None else answer.leaf.model_dump(mode="json", exclude_none=True)
     place = f"{state.target} at {answer.address}" if answer.address else state.target
@@ -126,7 +126,7 @@ def _data(state: Probed, answer: ProbeAnswer, facts: Facts) -> dict[str, Any]:
             "message": messages.get(state.result or "")}  # fmt: skip
 
 
-def _judged(record: Record, facts: Facts, seen: Seen, now: datetime) -> Staleness:
+def _judged(record: Record, facts: Facts, seen: ProbeFinding, now: datetime) -> Staleness:
     """Compare a result with the incident so far; announce it once, and once more if it becomes critical."""
     last, result, answer, leaf = _prior(record), seen.result, seen.answer, seen.answer.leaf
     since = last.since if last.result == result and last.since is not None else now
@@ -155,7 +155,7 @@ def _judged(record: Record, facts: Facts, seen: Seen, now: datetime) -> Stalenes
 
 
 def _level(
-    result: ProbeResult, state: Probed, leaf: ServedLeaf | None, now: datetime
+    result: ProbeResult, state: ProbeState, leaf: ServedLeaf | None, now: datetime
 ) -> Literal["warning", "critical"] | None:
     if result == "served" or (result == "unreachable" and now < (state.since or now) + UNREACHABLE_FOR):
         return None
@@ -169,9 +169,9 @@ def _ends_soon(leaf: ServedLeaf, now: datetime) -> bool:
     return leaf.not_after <= now + min(SOON, max(lifetime, timedelta(0)) / 4)
 
 
-def _prior(record: Record) -> Probed:
+def _prior(record: Record) -> ProbeState:
     """Return the state of the incident so far; another target begins a new one."""
     target, last = str(record.spec.probe), record.probed
     if last is not None and last.target == target:
         return last
-    return Probed(target=target, intermediates=None if last is None else last.intermediates)
+    return ProbeState(target=target, intermediates=None if last is None else last.intermediates)

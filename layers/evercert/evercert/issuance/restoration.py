@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evercert.contracts.issuer import Issued, StatusChecker
-from evercert.contracts.kept_revisions import KeptRevision, RevisionStore, RollbackRequest
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Record
+from evercert.contracts.revisions import KeptRevision, RevisionStore, RollbackRequest
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, NotYet, Rejected, SealBroken, Unavailable
 from evercert.issuance.abandonment import Abandonment

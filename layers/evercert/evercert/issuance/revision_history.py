@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evercert.canonical_json import canonical_json
-from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions, RevisionStore
 from evercert.contracts.record import Pending, Record
+from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionStore
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.certificate import Chain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.revisions import RollbackRequest
 from evercert.errors import Rejected
 from evercert.issuance.conclusion import build_conclusion
 from evercert.issuance.event_data import request_data

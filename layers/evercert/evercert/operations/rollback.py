@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions
 from evercert.contracts.record import Facts, Record
+from evercert.contracts.revisions import KeptRevision, KeptRevisions
 from evercert.errors import Rejected
 from evercert.operations.issuer_identity import identities
 from evercert.registry import Component, Registry

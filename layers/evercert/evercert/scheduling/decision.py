@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.record import WAITS_FOR_CHAIN, Delivery, Facts, Pending, Reason, Record
+from evercert.contracts.revisions import RollbackRequest
 from evercert.deadline import CLOCK_TOLERANCE
 from evercert.pki.certificate import Chain
 from evercert.pki.csr_parser import public_key_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions, RollbackRequest
 from evercert.contracts.record import Facts, Record
+from evercert.contracts.revisions import KeptRevision, KeptRevisions, RollbackRequest
 from evercert.pki.certificate import Chain
 from evercert.timestamps import to_text
 

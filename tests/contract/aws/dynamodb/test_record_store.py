@@ -13,11 +13,11 @@ from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.events import Outcome
-from evercert.contracts.kept_revisions import RollbackRequest
 from evercert.contracts.ports import ClaimedRecord, RecordStore, Unclaimed, Unreadable
 from evercert.contracts.record import Claim, Record, RenewalAdvice
 from evercert.contracts.record_part import LAST_COUNT
 from evercert.contracts.record_schema import ADVISED_SCHEMA, PREVIOUS_SCHEMA, SCHEMA
+from evercert.contracts.revisions import RollbackRequest
 from evercert.contracts.spec_store import STACK, Change, Pause, PauseTarget, Specs
 from evercert.errors import ClaimLost, Misconfigured, NoRoom, Rejected
 from tests.doubles.fakes import START, FakeTable, spec

@@ -12,8 +12,8 @@ import pytest
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.revision_store import SORT, DynamoDBRevisions
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
-from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions, RevisionStore
 from evercert.contracts.record import Record
+from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionStore
 from evercert.pki.certificate import Chain
 from tests.doubles.fakes import START, spec
 from tests.doubles.item_size import LIMIT

@@ -10,10 +10,9 @@ import pytest
 
 from evercert.aws.dynamodb import items
 from evercert.canonical_json import canonical_json
-from evercert.contracts.consumers import Behind
-from evercert.contracts.kept_revisions import RollbackRequest
+from evercert.contracts.consumers import LateConsumers
 from evercert.contracts.ports import Unreadable
-from evercert.contracts.probe import Probed
+from evercert.contracts.probe import ProbeState
 from evercert.contracts.record import (
     Claim,
     Delivery,
@@ -26,6 +25,7 @@ from evercert.contracts.record import (
     RenewalAdvice,
     Streak,
 )
+from evercert.contracts.revisions import RollbackRequest
 from tests.doubles.fakes import START, spec
 from tests.samples.stored_values import VALUES, places, spoiled
 
@@ -57,8 +57,8 @@ def full() -> dict[str, Any]:
     values = {
         "requested_at": START, "request_reason": "why", "woken_at": START, "revision": 1,
         "rollback": RollbackRequest(to=1, requested_at=START, reason="why"), "outcomes": 1,
-        "behind": Behind(revision=1, at=START),
-        "probed": Probed(
+        "behind": LateConsumers(revision=1, at=START),
+        "probed": ProbeState(
             target="www.example.com:443", intermediates=1, at=START, result="outdated", since=START, announced="warning",
             problem="it serves another certificate", fingerprint_sha256="0" * 64,
         ),

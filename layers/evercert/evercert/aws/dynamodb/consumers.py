@@ -14,8 +14,8 @@ from evercert.contracts.consumers import (
     KEPT,
     MOST_CONSUMERS,
     Acknowledgement,
+    AcknowledgementRefusal,
     ConsumerList,
-    Unacknowledged,
 )
 from evercert.contracts.queue import CERTIFICATE
 
@@ -40,7 +40,7 @@ class DynamoDBConsumers:
         self._client = client
         self._table = table
 
-    def acknowledge(self, loaded: Acknowledgement) -> Unacknowledged | None:
+    def acknowledge(self, loaded: Acknowledgement) -> AcknowledgementRefusal | None:
         """Store with one conditional update, of the attributes that docs/policies/consumer.json allows."""
         values = loaded.model_dump(mode="json", include=set(_FIELDS))
         update = Update({**values, "expires_at": int((loaded.seen_at + KEPT).timestamp())})
@@ -55,7 +55,7 @@ class DynamoDBConsumers:
             except ClientError as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
-                return Unacknowledged(f"a newer revision of {loaded.certificate} is acknowledged already")
+                return AcknowledgementRefusal(f"a newer revision of {loaded.certificate} is acknowledged already")
         return None
 
     def of(self, certificate: str) -> ConsumerList:

@@ -12,8 +12,8 @@ from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
-from evercert.contracts.kept_revisions import KeptRevision, KeptRevisions
 from evercert.contracts.record_part import LAST_COUNT
+from evercert.contracts.revisions import KeptRevision, KeptRevisions
 from evercert.errors import NoRoom
 from evercert.pki.certificate import Chain
 

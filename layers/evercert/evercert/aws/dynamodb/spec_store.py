@@ -19,10 +19,10 @@ from evercert.aws.dynamodb.revision_store import DynamoDBRevisions
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.events import Outcome
-from evercert.contracts.kept_revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.record_schema import SCHEMA, schema_of
+from evercert.contracts.revisions import KeptRevisions, RollbackRequest
 from evercert.contracts.spec_store import Change
 from evercert.errors import Rejected
 

@@ -70,8 +70,8 @@ class Writes:
             "ConditionExpression": "uid = :uid",
             "ExpressionAttributeValues": {":uid": items.attribute(uid)},
         }
-        kept = {"TableName": self._table, "Key": items.key(name, sort), **update.arguments()}
-        failed = self._transact(name, [{"ConditionCheck": record}, {"Update": kept}])
+        kept = {"TableName": self._table, "Key": items.key(name, sort)}
+        failed = self._transact(name, [{"ConditionCheck": record}, {"Update": {**kept, **update.arguments()}}])
         if failed is not None:
             raise ConditionFailed(None) from failed
 
