@@ -25,7 +25,6 @@ from evercert.cli.authority import by_serial, ceiling_options, inventory, logins
 from evercert.cli.authority.arguments import parse_issuing
 from evercert.cli.console import Terminal
 from evercert.cli.doctor.certificate_checks import parse_diagnosis
-from evercert.cli.escapes import quoted, unquoted
 from evercert.cli.event_queue import plain_attributes
 from evercert.cli.files import BadInput
 from evercert.cli.infisical_agent.host import Gathered, Host, here
@@ -34,6 +33,8 @@ from evercert.cli.issuers.dry_run import parse_checks, parse_identities
 from evercert.contracts.events import EventType
 from evercert.contracts.record import Record
 from evercert.errors import EvercertError
+from evercert.operations import summaries
+from evercert.operations.escapes import quoted, unquoted
 from tests.doubles.fakes import START
 from tests.doubles.strict_aws import StrictSNS
 from tests.fuzz.changes import changed_tree, mutated, mutated_text
@@ -150,8 +151,8 @@ def read_listed(item: Item) -> None:
     """Show a stored record as `list`, `show` and `doctor` do."""
     record = items.read_record(item)
     console = _terminal()
-    show.Listing(console, START).print([show.summary(record, START)])
-    console.json(show.detail(record) if isinstance(record, Record) else show.unreadable_detail(record))
+    show.Listing(console, START).print([summaries.summary(record, START)])
+    console.json(summaries.detail(record) if isinstance(record, Record) else summaries.unreadable_detail(record))
 
 
 def read_history(item: Item) -> None:

@@ -16,10 +16,10 @@ from evercert.aws.tags import Owner
 from evercert.canonical_json import canonical_json
 from evercert.cli import app, terminal
 from evercert.cli.doctor.certificate_checks import check_records
-from evercert.cli.escapes import quoted, unquoted
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component
+from evercert.operations.escapes import quoted, unquoted
 from tests.doubles.command import no_secret
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
 from tests.doubles.strict_aws import ACCOUNT, REGION
@@ -108,7 +108,7 @@ def test_list_shows_every_record(table: FakeTable, evercert: Callable[..., Ended
 def test_list_survives_a_record_that_cannot_be_shown(
     table: FakeTable, evercert: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evercert.cli.show.to_text", lambda moment: 1 / 0)
+    monkeypatch.setattr("evercert.operations.summaries.to_text", lambda moment: 1 / 0)
     rows = json.loads(evercert("list", "--json")[1])
     assert rows == [{"name": "web", "state": "unreadable", "error": "cannot be shown (ZeroDivisionError)"}]
 

@@ -11,9 +11,9 @@ import pytest
 from evercert.cli import consumer_lines
 from evercert.cli.certificate_page import Page
 from evercert.cli.documents import _note_unprobed
-from evercert.cli.show import detail
 from evercert.contracts.consumers import Acknowledgement, ConsumerList
 from evercert.contracts.probe import ProbeState
+from evercert.operations.summaries import detail
 from tests.doubles.fakes import START, spec
 from tests.unit.cli.test_show import record
 

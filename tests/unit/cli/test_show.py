@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.cli.show import _note, summary
+from evercert.cli.show import _note
 from evercert.contracts.record import Facts, Record
+from evercert.operations.summaries import summary
 from evercert.timestamps import to_text
 from tests.doubles.fakes import START, spec
 

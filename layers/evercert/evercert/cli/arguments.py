@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 from evercert import durations
-from evercert.cli.escapes import unquoted, visible
 from evercert.cli.files import BadInput
 from evercert.contracts.record import State
 from evercert.documents.spec import NAME_PATTERN
+from evercert.operations.escapes import unquoted, visible
 from evercert.operations.renew import SPREAD
 from evercert.schema import printable
 

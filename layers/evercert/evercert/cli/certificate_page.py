@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from evercert.cli import consumer_lines, pause_notes
-from evercert.cli.ages import relative
+from evercert.cli import consumer_lines
 from evercert.cli.console import Terminal, styled
-from evercert.cli.escapes import quoted, visible
 from evercert.cli.grid import PIPE, wrapped
-from evercert.cli.show import EXPIRED, STYLES
+from evercert.cli.show import STYLES
 from evercert.contracts.consumers import ConsumerList
 from evercert.contracts.record import Facts, Record
-from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
+from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.documents.probe import Probe
 from evercert.issuance.event_data import label
+from evercert.operations.ages import relative
+from evercert.operations.escapes import quoted, visible
+from evercert.operations.next_steps import next_steps
+from evercert.operations.summaries import EXPIRED
 from evercert.registry import Component
 
 LABEL = 14  # cells of the first column
@@ -78,7 +80,7 @@ class Page:
             error = record.last_error
             text = f"{_moment(error.at)} ({error.kind}): {error.message}"
             yield "last error", [styled(visible(text, LONGEST), "red")]
-        yield "next step", [styled(step) for step in self._next_steps(expired=expired)]
+        yield "next step", [styled(step) for step in next_steps(record, self.pauses, self.now)]
 
     def _issuer(self) -> str:
         names = self.record.spec.issuer_names
@@ -129,54 +131,6 @@ class Page:
             text += f": {visible(last.problem, LONGEST)}"
         since = "" if last.since is None or last.since == last.at else f", since {_moment(last.since)}"
         return styled(f"{text}; seen {relative(last.at, self.now)}{since}", "" if last.result == "served" else "yellow")
-
-    def _next_steps(self, *, expired: bool) -> Iterator[str]:
-        """Return what happens next, and what the operator can do."""
-        record, name = self.record, quoted(self.record.name)
-        held = {target: self.pauses[target] for target in pauses_of(record, self.pauses)}
-        for line, command in pause_notes.describe(held):
-            yield f"{line}: nothing is issued; to resume, run: {command}"
-        if held:
-            return
-        due = self._next_run()
-        match record.state:
-            case "stopped":
-                yield f"fix the error, then apply the document again; to try it unchanged, run: evercert renew {name}"
-            case "failing" if record.last_error is not None and record.last_error.kind == "unavailable":
-                yield f"none: the stack tries again{due}; to try now, run: evercert renew {name}"
-            case "failing" | "undelivered":
-                yield f"fix the error{due}; to try now, run: evercert renew {name}"
-            case "pending" if record.pending is not None and record.pending.waits_for is not None:
-                yield f"the issuer waits for {visible(record.pending.waits_for, 200)}{due}"
-            case "new" | "pending" | "paused":
-                yield f"in progress{due}"
-            case _ if self._is_requested():
-                yield f"{self._request()}{due}; to start it now, run: evercert renew {name}"
-            case _ if expired:
-                yield f"find the cause with: evercert doctor {name}; to renew now, run: evercert renew {name}"
-            case _:
-                yield self._routine(due)
-
-    def _routine(self, due: str) -> str:
-        if self.record.rollback is not None:
-            return f"rollback to revision {self.record.rollback.to} requested{due}"
-        renewal = self.record.spec.lifecycle.renew_before_expiry
-        if renewal is not None and renewal.never:
-            return f"none: `renew-before-expiry: never` in its document{due}"
-        return f"none: it renews itself{due}"
-
-    def _is_requested(self) -> bool:
-        return self.record.rollback is None and self.record.requested_at not in (None, self.record.served)
-
-    def _request(self) -> str:
-        why = self.record.request_reason
-        return f"renewal requested{'' if why is None else f' ({visible(why, 200)})'}"
-
-    def _next_run(self) -> str:
-        at = self.record.due_at
-        if at is None:
-            return ""
-        return "; the next run is due now" if at <= self.now else f"; the next run is {relative(at, self.now)}"
 
 
 def _moment(at: datetime) -> str:

@@ -9,11 +9,12 @@ import typer
 
 from evercert.cli import arguments, consumer_lines, show, terminal
 from evercert.cli.certificate_page import Page
-from evercert.cli.escapes import quoted, visible
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Region, Stack
 from evercert.contracts.ports import Unreadable
 from evercert.issuers import ISSUERS
+from evercert.operations import summaries
+from evercert.operations.escapes import quoted, visible
 from evercert.operations.issuer_identity import issuer_of
 from evercert.schema import printable
 
@@ -29,14 +30,14 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
     came_from, listed = issuer_of(record, definitions, ISSUERS), consumer_lines.load(connection, name)
     if as_json:
         issued_by = {"issued_by": came_from} if record.spec.issuers else {}
-        terminal.print_json({**show.detail(record), **issued_by, **consumer_lines.values(listed, record)})
+        terminal.print_json({**summaries.detail(record), **issued_by, **consumer_lines.values(listed, record)})
         return
     now = terminal.now()
     Page(record, came_from, definitions, connection.specs.pauses(now), now, listed).print(terminal.out)
 
 
 def _show_unreadable(record: Unreadable, *, as_json: bool) -> None:
-    values = show.unreadable_detail(record)
+    values = summaries.unreadable_detail(record)
     if as_json:
         terminal.print_json(values)
     else:

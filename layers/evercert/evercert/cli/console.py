@@ -13,8 +13,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from evercert.cli.escapes import visible, visible_lines
 from evercert.cli.grid import PIPE, Grid
+from evercert.operations.escapes import visible, visible_lines
 
 CLOSED = 141  # exit code of a Unix program that SIGPIPE ended
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from evercert.cli.ages import relative
 from evercert.cli.console import styled
-from evercert.cli.escapes import visible
 from evercert.contracts.consumers import ConsumerList
 from evercert.contracts.record import Record
+from evercert.operations.ages import relative
+from evercert.operations.escapes import visible
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection

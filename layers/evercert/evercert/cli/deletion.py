@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from evercert.cli import arguments, terminal
-from evercert.cli.escapes import quoted, visible
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Issuers, Labels, Patterns, Selection, States, chosen
+from evercert.cli.selection import Issuers, Labels, Patterns, States, chosen, selection_options
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.errors import EvercertError
 from evercert.operations.apply import remove
+from evercert.operations.escapes import quoted, visible
 
 SHOWN = 20  # certificates in the list before the question
 
@@ -27,7 +27,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete certificates from evercert; delivered secrets, ACM certificates and the history remain."""
-    selection = Selection.of(names, label, issuer, state)
+    selection = selection_options(names, label, issuer, state)
     if not selection:
         raise BadInput(["no certificates selected: pass names, --label, --issuer or --state"])
     connection = terminal.connect(stack, region)

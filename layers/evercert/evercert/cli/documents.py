@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, credentials, pause_notes, places, plan_text, terminal
+from evercert.cli import arguments, credentials, places, plan_text, terminal
 from evercert.cli.files import KINDS, BadInput, Files
 from evercert.cli.terminal import Json, Region, Stack, Timeout, Wait
 from evercert.contracts.spec_store import pauses_of
+from evercert.operations import pause_notes
 from evercert.operations.apply import ApplyInput, Plan, carry_out, plan
 from evercert.origins import Hosts, Origin
 

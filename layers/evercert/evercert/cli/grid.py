@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from evercert.cli.escapes import visible
+from evercert.operations.escapes import visible
 
 PIPE = 10_000  # width that marks a pipe: nothing is cut, padded or wrapped
 GAP = "  "

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from evercert.cli import arguments, show, terminal
-from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Issuers, Labels, Patterns, Selection, States, find
+from evercert.cli.selection import Issuers, Labels, Patterns, States, find, selection_options
 from evercert.cli.terminal import Json, Region, Stack
+from evercert.operations import summaries
+from evercert.operations.escapes import quoted
 
 PAGE = 100  # rows of a table, and rows that are printed together
 MOST = 1_000_000
@@ -42,7 +43,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List certificates with their state, issuer and expiry date, 100 at a time."""
-    selection = Selection.of(names, label, issuer, state)
+    selection = selection_options(names, label, issuer, state)
     first = _first(after, sort)
     most = _most(limit, everything=everything, as_json=as_json)
     connection = terminal.connect(stack, region)
@@ -51,7 +52,7 @@ def list_(
     found = find(connection, selection, first)
     if found.missing:
         raise BadInput([terminal.not_found(name) for name in found.missing])
-    rows: Iterator[Row] = (show.summary(record, now, pauses) for record in found.records)
+    rows: Iterator[Row] = (summaries.summary(record, now, pauses) for record in found.records)
     if sort == "expiry":
         with terminal.err.status("reading the table"):
             rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))

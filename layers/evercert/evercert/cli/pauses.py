@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evercert.cli import arguments, pause_notes, stack_version, terminal
-from evercert.cli.escapes import quoted
+from evercert.cli import arguments, stack_version, terminal
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Issuers, Labels, Patterns, Selection, chosen, is_pattern
+from evercert.cli.selection import Issuers, Labels, Patterns, chosen, selection_options
 from evercert.cli.terminal import Json, Reason, Region, Stack
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import STACK, Pause, PauseTarget, pauses_of
 from evercert.errors import Misconfigured
+from evercert.operations import pause_notes
 from evercert.operations.apply import nudge
+from evercert.operations.escapes import quoted
 from evercert.operations.renew import clean_reason
+from evercert.operations.selection import Selection, is_pattern
 from evercert.schema import printable
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def pause(
     as_json: Json = False,
 ) -> None:
     """Stop issuing until `resume`: for the whole stack, for issuers (--issuer alone), or for certificates."""
-    selection, now = Selection.of(names, label, issuer), terminal.now()
+    selection, now = selection_options(names, label, issuer), terminal.now()
     end = _end(span, until, now)
     connection = terminal.connect(stack, region)
     if end is not None or selection.patterns or selection.labels:
@@ -85,7 +87,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Resume issuing after `pause`, with the same options; the certificates that it delayed start at once."""
-    selection = Selection.of(names, label, issuer)
+    selection = selection_options(names, label, issuer)
     connection, now = terminal.connect(stack, region), terminal.now()
     targets = _paused_targets(connection, selection, now)
     changed = [target for target in targets if connection.specs.resume(target)]
@@ -169,7 +171,7 @@ def _paused_targets(connection: Connection, selection: Selection, now: datetime)
     exact = {name for name in patterns if name in stored or name in paused or not is_pattern(name)}
     if selection.labels or selection.issuers:
         records = connection.specs.named(sorted(paused)) if paused else []
-        names = [record.name for record in records if selection.matches(record, exact)]
+        names = [record.name for record in records if selection.matches(record, now, exact)]
     else:
         matched = (name for name in sorted(paused) if selection.matches_name(name, exact))
         names = list(dict.fromkeys([*(name for name in patterns if name in exact), *matched]))

@@ -9,10 +9,10 @@ from typing import Any
 from rich.text import Text
 
 from evercert.cli.console import Terminal, styled
-from evercert.cli.escapes import visible
 from evercert.cli.grid import PIPE, wrapped
 from evercert.operations.apply import Plan, Step
 from evercert.operations.differences import HIDDEN
+from evercert.operations.escapes import visible
 
 MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "repair": ("~", "yellow"), "delete": ("-", "red")}
 LONGEST = 200  # characters of a value

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from evercert.cli import pause_notes
-from evercert.cli.escapes import visible
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Pause, PauseTarget, Specs, pauses_of
 from evercert.durations import to_text
+from evercert.operations import pause_notes
+from evercert.operations.escapes import visible
 from evercert.scheduling.decision import request_at
 
 POLL_SECONDS = 1.0

@@ -10,16 +10,17 @@ from rich.progress import track
 
 from evercert import durations
 from evercert.cli import arguments, terminal
-from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
-from evercert.cli.selection import Labels, Patterns, Selection, States, chosen, find
+from evercert.cli.selection import Labels, Patterns, States, chosen, find, selection_options
 from evercert.cli.terminal import Json, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.issuers import ISSUERS
 from evercert.operations import renew as renewals
 from evercert.operations.apply import nudge
+from evercert.operations.escapes import quoted
 from evercert.operations.issuer_identity import issuer_of
+from evercert.operations.selection import Selection
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
@@ -58,7 +59,7 @@ def renew(
     as_json: Json = False,
 ) -> None:
     """Renew certificates, soonest expiry first, ignoring retry delays: one at once, several spread over an hour."""
-    selection = Selection.of(names, label, issuer, state)
+    selection = selection_options(names, label, issuer, state)
     if bool(selection) == everything:
         problem = "--all excludes names and filters" if everything else "no certificates selected"
         raise BadInput([f"{problem}: pass names, --label, --issuer or --state, or --all alone"])

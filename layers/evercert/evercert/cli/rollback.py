@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evercert.cli import arguments, pause_notes, terminal
-from evercert.cli.escapes import quoted
+from evercert.cli import arguments, terminal
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Timeout, Wait, Yes
 from evercert.contracts.ports import Unreadable
@@ -17,8 +16,10 @@ from evercert.contracts.revisions import RollbackRequest
 from evercert.contracts.spec_store import pauses_of
 from evercert.errors import Rejected
 from evercert.issuers import ISSUERS
+from evercert.operations import pause_notes
 from evercert.operations import rollback as rollbacks
 from evercert.operations.apply import nudge
+from evercert.operations.escapes import quoted
 from evercert.operations.renew import clean_reason
 from evercert.timestamps import to_text
 

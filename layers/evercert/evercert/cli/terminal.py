@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evercert.cli import arguments, pause_notes
+from evercert.cli import arguments
 from evercert.cli.console import Terminal
-from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.progress import wait_for
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Pause, PauseTarget
 from evercert.errors import EvercertError
+from evercert.operations import pause_notes
+from evercert.operations.escapes import visible
 from evercert.schema import printable
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from evercert.cli import plan_text, show
+from evercert.cli import plan_text
 from evercert.cli.files import KINDS
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Change
 from evercert.documents.spec import Component
+from evercert.operations import summaries
 from evercert.operations.apply import ApplyInput, Plan, plan
 from tests.doubles.fakes import START, FakeTable
 from tests.doubles.fakes import spec as small
@@ -91,5 +92,5 @@ def test_hook_commands_are_never_shown():
     planned = plan(ApplyInput({"main": Component(type="self-signed")}, [other]), table, KINDS, START)
     assert "    agent.post-hooks.on-renewal.command: changed" in shown(planned)
     assert "s3cret" not in json.dumps(plan_text.values(planned))
-    assert show.detail(record)["spec"]["agent"] == ["post-hooks"]
-    assert "s3cret" not in json.dumps(show.detail(record))
+    assert summaries.detail(record)["spec"]["agent"] == ["post-hooks"]
+    assert "s3cret" not in json.dumps(summaries.detail(record))

@@ -10,11 +10,11 @@ import typer
 from evercert.cli import arguments, terminal
 from evercert.cli.authority.arguments import unknown_profile
 from evercert.cli.authority.lazy import open_authority
-from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack
 from evercert.durations import to_text
+from evercert.operations.escapes import visible
 
 if TYPE_CHECKING:
     from evercert.authority.acme.summary import Summary

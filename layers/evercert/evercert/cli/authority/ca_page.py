@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evercert.cli.authority import show
 from evercert.cli.console import Terminal
-from evercert.cli.escapes import visible
+from evercert.operations.escapes import visible
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA

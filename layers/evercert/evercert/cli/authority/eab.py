@@ -11,10 +11,10 @@ import typer
 from evercert.cli import arguments, terminal
 from evercert.cli.authority.arguments import unknown_profile
 from evercert.cli.authority.lazy import open_authority
-from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack, Yes
+from evercert.operations.escapes import visible
 from evercert.schema import printable
 from evercert.timestamps import to_text
 

@@ -11,11 +11,11 @@ from evercert.cli import arguments, terminal
 from evercert.cli.authority import show
 from evercert.cli.authority.ceiling_options import Dns, Email, Ip, Key, Uri, Usage, Values, merged, parse_options
 from evercert.cli.authority.lazy import open_authority
-from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack, Yes
 from evercert.durations import to_text
+from evercert.operations.escapes import visible
 from evercert.schema import nearest
 
 if TYPE_CHECKING:

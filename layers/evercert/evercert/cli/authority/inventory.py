@@ -11,12 +11,12 @@ import typer
 
 from evercert import durations
 from evercert.cli import terminal
-from evercert.cli.ages import relative
 from evercert.cli.authority.issuances import Labels
 from evercert.cli.authority.lazy import open_authority
 from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack
+from evercert.operations.ages import relative
 from evercert.schema import printable
 from evercert.timestamps import to_text
 

@@ -12,10 +12,10 @@ import typer
 
 from evercert.cli import arguments, terminal
 from evercert.cli.authority.lazy import open_authority
-from evercert.cli.escapes import visible
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack
 from evercert.durations import to_text
+from evercert.operations.escapes import visible
 from evercert.timestamps import to_text as moment
 
 if TYPE_CHECKING:

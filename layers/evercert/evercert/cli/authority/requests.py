@@ -8,10 +8,10 @@ import typer
 
 from evercert.cli import terminal
 from evercert.cli.authority.lazy import open_authority
-from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.grid import Grid
 from evercert.cli.terminal import Json, Region, Stack
+from evercert.operations.escapes import visible
 from evercert.timestamps import to_text
 
 if TYPE_CHECKING:

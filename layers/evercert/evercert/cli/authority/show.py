@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from evercert.cli.console import Terminal, styled
-from evercert.cli.escapes import visible
 from evercert.cli.grid import Grid
 from evercert.durations import to_text as span_text
+from evercert.operations.escapes import visible
 from evercert.schema import printable
 from evercert.timestamps import from_text, to_text
 

@@ -13,11 +13,11 @@ from botocore.config import Config
 from evercert import json_parser
 from evercert.cli import terminal
 from evercert.cli.doctor.stack_checks import Check, CheckFunction, Status
-from evercert.cli.escapes import quoted
 from evercert.cli.files import BadInput
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
+from evercert.operations.escapes import quoted
 from evercert.scheduling.decision import is_not_yet_valid
 from evercert.schema import printable
 from evercert.timestamps import to_text

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from evercert.aws.clients import DENIED, code, translated
-from evercert.cli import arguments, pause_notes, terminal
+from evercert.cli import arguments, terminal
 from evercert.cli.files import BadInput
 from evercert.durations import to_text
 from evercert.errors import EvercertError, Unavailable, Unexpected
+from evercert.operations import pause_notes
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection

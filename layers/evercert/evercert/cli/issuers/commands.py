@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evercert.cli import show, terminal
-from evercert.cli.escapes import visible
 from evercert.cli.files import BadInput
 from evercert.cli.issuers.definitions import Definition, table
 from evercert.cli.terminal import Json, Region, Stack
@@ -17,6 +16,7 @@ from evercert.contracts.issuer import DryRun
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
 from evercert.operations.diagnosis import MOST_NAMES
+from evercert.operations.escapes import visible
 from evercert.pki.identifiers import parse
 from evercert.schema import printable, suggestion
 

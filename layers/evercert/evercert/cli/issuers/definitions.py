@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evercert.cli import pause_notes
 from evercert.cli.console import Terminal, styled
 from evercert.cli.grid import Grid
 from evercert.contracts.spec_store import STACK, PauseTarget
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
+from evercert.operations import pause_notes
 from evercert.registry import Component
 from evercert.schema import printable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evercert.cli.escapes import quoted, visible
 from evercert.contracts.spec_store import Pause, PauseTarget
+from evercert.operations.escapes import quoted, visible
 from evercert.schema import printable
 from evercert.timestamps import to_text
 

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from evercert.cli.escapes import visible, visible_lines
+from evercert.operations.escapes import visible, visible_lines
 
 CONTROLS = [chr(n) for n in (*range(0x20), *range(0x7F, 0xA0))]
 BIDI = list("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
