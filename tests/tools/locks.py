@@ -13,8 +13,8 @@ UV = ROOT / ".venv" / "uv" / "bin" / "uv"
 LAYER, COMMAND = "layers/dependencies/requirements.txt", "requirements/command.txt"
 LOCKS = {
     LAYER: ["--group", "layer"],
-    COMMAND: ["pyproject.toml", "--constraints", LAYER],
-    "requirements/dev.txt": ["pyproject.toml", "--group", "dev", "--constraints", COMMAND],
+    COMMAND: ["pyproject.toml", "--extra", "console", "--constraints", LAYER],
+    "requirements/dev.txt": ["pyproject.toml", "--extra", "console", "--group", "dev", "--constraints", COMMAND],
     "requirements/local-stack.txt": ["--group", "local-stack"],
     "requirements/moto.txt": ["--group", "moto"],
     "requirements/acme-clients.txt": ["--group", "acme-clients"],

@@ -11,6 +11,7 @@ from tests.tools.locks import COMMAND, LAYER
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DEPENDENCIES, LAYER_GROUP = PYPROJECT["project"]["dependencies"], PYPROJECT["dependency-groups"]["layer"]
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 OF_THE_TERMINAL = {"pyyaml", "rich", "typer"}
 
 
@@ -45,5 +46,7 @@ def test_command_is_locked_to_the_versions_of_the_layer() -> None:
     assert locked("requirements/dev.txt").items() >= command.items()
 
 
-def test_command_needs_no_extra() -> None:
-    assert "optional-dependencies" not in PYPROJECT["project"]
+def test_only_the_console_is_an_extra() -> None:
+    assert EXTRAS.keys() == {"console"}
+    assert not names(EXTRAS["console"]) & (names(DEPENDENCIES) | locked(LAYER).keys())
+    assert locked(COMMAND).keys() >= names(EXTRAS["console"])
