@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/dev/bin
 UV := .venv/uv/bin/uv
+# The last file that the build of the console's scripts writes.
+SCRIPTS := layers/evercert/evercert/console/static/vendor/LICENSES.txt
 # One region of each kind: ordinary, us-east-1, GovCloud, China.
 REGIONS := eu-central-1 us-east-1 us-gov-west-1 cn-north-1
 export SAM_CLI_TELEMETRY := 0
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 12
 
-setup: .venv/dev/ready .venv/local-stack/ready ## create the Python environments, one for development and one for the local stack
+setup: .venv/dev/ready .venv/local-stack/ready $(SCRIPTS) ## create the Python environments, one for development and one for the local stack
 
 setup-tests: setup .venv/moto/ready .venv/release/ready
 
@@ -32,6 +34,9 @@ setup-tests: setup .venv/moto/ready .venv/release/ready
 	@$(UV) pip install --quiet --no-deps --python .venv/dev/bin/python --editable .
 	@ln -sfn dev/bin .venv/bin
 	@touch $@
+
+$(SCRIPTS): $(wildcard layers/evercert/browser/*) | .venv/dev/ready
+	@$(BIN)/python -m tests.tools.console_scripts
 
 .venv/local-stack/ready: requirements/local-stack.txt .venv/uv/ready
 	@$(UV) venv --quiet --clear --seed --python $(PYTHON) .venv/local-stack
@@ -107,6 +112,6 @@ deploy: ## build and deploy to AWS, with your credentials
 	sam build && sam deploy --guided
 
 clean: ## remove everything that was built or set up
-	rm -rf .venv .local .aws-sam
+	rm -rf .venv .local .aws-sam $(dir $(SCRIPTS))
 
 .PHONY: help setup setup-tests demo test check docs peers soak mutants bench acceptance local lock release deploy clean

@@ -44,6 +44,8 @@ SERVICES = {
 # The functions load logging, metrics and the event handler of Powertools, with their dependencies.
 UTILITIES = {"data_classes", "jmespath_utils"}
 SWAGGER = "aws_lambda_powertools/event_handler/openapi/swagger_ui"
+# Packages that no function imports.
+ELSEWHERE = ("cli", "console", "host")
 UNREAD = ("bin", "boto3/examples", "boto3/data", SWAGGER, "certifi/tests")
 
 
@@ -93,8 +95,8 @@ def trim(destination: Path) -> None:
 
 
 def copy(destination: Path) -> None:
-    """Copy the package without the command line, whose dependencies are not in the layer."""
-    ignored = shutil.ignore_patterns("__pycache__", "cli")
+    """Copy the package without what runs elsewhere: the command line, its console, and the agent for hosts."""
+    ignored = shutil.ignore_patterns("__pycache__", *ELSEWHERE)
     shutil.copytree(HERE / "evercert" / "evercert", destination / "evercert", ignore=ignored)
 
 

@@ -7,6 +7,8 @@ import json
 import uuid
 import zipfile
 
+import pytest
+
 from tests.stack.conftest import Stack
 from tests.tools.local_stack import ACCOUNT
 
@@ -71,7 +73,10 @@ def test_third_party_modules_come_from_a_layer(stack: Stack) -> None:
     client.delete_function(FunctionName=name)
 
 
-def test_layer_excludes_the_command_line(stack: Stack) -> None:
+@pytest.mark.parametrize("package", ["cli", "console", "host"])
+def test_layer_excludes_packages_that_run_elsewhere(stack: Stack, package: str) -> None:
     from tests.tools.local_stack import ROOT
 
-    assert not (ROOT / ".local" / "build" / "EvercertLayer" / "python" / "evercert" / "cli").exists()
+    layer = ROOT / ".local" / "build" / "EvercertLayer" / "python" / "evercert"
+    assert (layer / "issuance").is_dir()
+    assert not (layer / package).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 from evercert import __version__
+from tests.tools.console_scripts import VENDOR
 from tests.tools.local_stack import ROOT
 from tests.tools.release import packages
 from tests.tools.release.programs import UV, run
@@ -98,7 +100,20 @@ def test_packages_contain_readme_and_license(built: dict[str, Path]) -> None:
     assert "evercert/authority/infisical_api/openapi.json" in names
     assert {name.partition("/")[0] for name in names} == {"evercert", f"{folder}.dist-info"}
     assert "\n# evercert\n" in metadata and "License-Expression: Apache-2.0\n" in metadata
-    assert "Provides-Extra" not in metadata and "Requires-Dist: typer" in metadata
+    assert re.findall(r"^Provides-Extra: (.*)$", metadata, re.MULTILINE) == ["console"]
+    assert "Requires-Dist: typer" in metadata
+    assert re.search(r"^Requires-Dist: starlette>=\S+ ?; extra == 'console'$", metadata, re.MULTILINE)
+
+
+def test_packages_contain_the_scripts_of_the_console(built: dict[str, Path]) -> None:
+    scripts = {file.name: file.read_bytes() for file in (ROOT / VENDOR).glob("*")}
+    if not scripts:
+        pytest.skip("npm has not built the scripts of the console")
+    with ZipFile(built["wheel"]) as archive:
+        assert {name: archive.read(f"evercert/console/static/vendor/{name}") for name in scripts} == scripts
+        assert not [
+            name for name in archive.namelist() if name.endswith(("package.json", ".mjs")) or "node_modules" in name
+        ]
 
 
 def test_packages_are_reproducible(built: dict[str, Path], tmp_path: Path) -> None:

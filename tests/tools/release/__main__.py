@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.tools import console_scripts
 from tests.tools.local_stack import ROOT
 from tests.tools.release import archives, packages, preconditions, sbom, stack
 from tests.tools.release.commit import Commit
@@ -20,6 +21,7 @@ FOLDER = ROOT / ".local" / "release"
 def build(commit: Commit, sources: Path, folder: Path) -> list[Path]:
     """Write the files of a release to the folder; return them, the checksums last."""
     commit.export(sources)
+    console_scripts.build(sources)
     version = preconditions.version_of(sources)
     made = packages.build(sources, folder, commit.time)
     name = f"evercert-{version}-stack-{stack.TARGET}"
@@ -35,8 +37,12 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as sources:
-        for file in build(Commit(ROOT), Path(sources), FOLDER):
-            print(f"{file.relative_to(ROOT)}  {file.stat().st_size:,} bytes")
+        try:
+            files = build(Commit(ROOT), Path(sources), FOLDER)
+        except console_scripts.MissingScriptsError as error:
+            sys.exit(f"no release: the console's scripts cannot be built: {error}")
+    for file in files:
+        print(f"{file.relative_to(ROOT)}  {file.stat().st_size:,} bytes")
     print("To check the files, run in their folder: sha256sum -c SHA256SUMS")
 
 

@@ -10,6 +10,7 @@ import pytest
 from evercert import layer_target
 
 BUILD = Path(__file__).resolve().parents[3] / "layers" / "build.py"
+PACKAGE, FUNCTIONS = BUILD.parent / "evercert" / "evercert", BUILD.parents[1] / "functions"
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -189,11 +190,20 @@ def test_size_of_sums_all_files(build, tmp_path):
     assert build.size_of(tmp_path) == 2_000
 
 
-def test_copy_leaves_out_the_command_line(build, tmp_path):
+def test_copy_leaves_out_packages_that_run_elsewhere(build, tmp_path):
     build.copy(tmp_path)
-    assert (tmp_path / "evercert" / "issuance" / "run.py").is_file()
-    assert not (tmp_path / "evercert" / "cli").exists()
+    copied = tmp_path / "evercert"
+    assert {path.name for path in PACKAGE.iterdir()} - {path.name for path in copied.iterdir()} - {"__pycache__"} == {
+        name for name in ("cli", "console", "host") if (PACKAGE / name).exists()
+    }
+    assert (copied / "issuance" / "run.py").is_file()
     assert list(tmp_path.rglob("__pycache__")) == []
+
+
+def test_functions_import_nothing_that_the_layer_lacks(build, tmp_path):
+    build.copy(tmp_path)
+    text = "\n".join(path.read_text() for path in [*tmp_path.rglob("*.py"), *FUNCTIONS.rglob("*.py")])
+    assert [name for name in build.ELSEWHERE if f"evercert.{name}" in text] == []
 
 
 def test_layer_contains_the_openapi_document(build, tmp_path):
