@@ -33,6 +33,7 @@ from evercert.cli.host_agent.command import agent
 from evercert.cli.leading_options import move_leading_options
 from evercert.cli.terminal import BAD_INPUT, BUG, FAILED, INTERRUPTED
 from evercert.cli.uninstall import command
+from evercert.cli.web_console.command import console
 from evercert.errors import EvercertError
 
 OUTPUT_FAILED = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.command()(documents.validate)
 app.command()(documents.apply)
 app.command()(agent)
+app.command()(console)
 app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)

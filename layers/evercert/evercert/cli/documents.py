@@ -77,7 +77,7 @@ def apply(
     found, limit = Files(files), arguments.span(timeout)
     labels = arguments.prune_labels(label, prune=prune)
     connection = terminal.connect(stack, region)
-    planned = _plan(found, found.wanted(labels, allow_staging=allow_staging), connection)
+    planned = make_plan(found, found.wanted(labels, allow_staging=allow_staging), connection)
     terminal.notes(found.notes + planned.notes)
     deleted = [step.name for step in planned.steps if step.verb == "delete"]
     terminal.require_confirmation(yes=yes or dry_run or not deleted)
@@ -112,7 +112,7 @@ def _note_pauses(planned: Plan, connection: Connection) -> list[str]:
     return [f"{line}: nothing is issued; to resume, run: {command}" for line, command in pause_notes.describe(held)]
 
 
-def _plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
+def make_plan(found: Files, wanted: ApplyInput, connection: Connection) -> Plan:
     """Compare the documents with the stack, read-only; raise BadInput on conflicts."""
     from evercert.cli import preflight  # noqa: PLC0415 (boto3 is slow to import)
 

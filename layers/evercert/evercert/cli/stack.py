@@ -173,32 +173,13 @@ def events(
 
 def doctor(names: Names = None, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Check for anything that would block issuance, delivery or notifications."""
-    # boto3 is slow to import.
-    from evercert.cli.doctor import (  # noqa: PLC0415
-        authority_checks,
-        certificate_checks,
-        function_checks,
-        owner_checks,
-        retained_key_checks,
-        stack_checks,
-        subscription_checks,
-        version_check,
-    )
+    from evercert.cli.doctor import all_checks, stack_checks  # noqa: PLC0415 (boto3 is slow to import)
 
     wanted = [arguments.name(name) for name in dict.fromkeys(names or [])]
     connection = terminal.connect(stack, region)
     found = []
     with terminal.err.status("checking") as status:
-        checks = {
-            **version_check.of_version(connection),
-            **stack_checks.of_stack(connection),
-            **function_checks.of_functions(connection),
-            **subscription_checks.of_topic(connection),
-            **retained_key_checks.of_retained_keys(connection),
-            **authority_checks.of_authority(connection),
-            **certificate_checks.of_certificates(connection, wanted),
-            **owner_checks.of_owner(connection),
-        }
+        checks = all_checks.of(connection, wanted)
         for name, check in checks.items():
             status.update(f"checking {name}")
             found += stack_checks.run(name, check)

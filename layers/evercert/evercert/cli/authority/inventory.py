@@ -76,7 +76,7 @@ def certificates(
     with terminal.err.status("searching the inventory"):
         found = list(_found(authority.certificates, criteria, limit))
     if as_json:
-        terminal.print_json([_values(one, criteria, labels) for one in found[:limit]])
+        terminal.print_json([values_of(one, criteria, labels) for one in found[:limit]])
     else:
         _print(found[:limit], criteria, labels)
         if not found:
@@ -168,7 +168,8 @@ def _print(found: list[CertificateRecord], criteria: Criteria, labels: Labels) -
     terminal.out.print(table)
 
 
-def _values(one: CertificateRecord, criteria: Criteria, labels: Labels) -> dict[str, Any]:
+def values_of(one: CertificateRecord, criteria: Criteria, labels: Labels) -> dict[str, Any]:
+    """Return a certificate as JSON values."""
     from evercert.authority.contracts.issuance_trail import names_of  # noqa: PLC0415 (slow to load)
 
     return {

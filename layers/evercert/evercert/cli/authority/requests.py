@@ -30,15 +30,13 @@ def list_(*, stack: Stack = "evercert", region: Region = None, as_json: Json = F
     """List the requests that wait for an approval, oldest first."""
     authority = open_authority(stack, region)
     with terminal.err.status("reading the requests"):
-        listed = [one.request for one in authority.certificates.waiting(MOST)]
-        found = [one for one in authority.certificates.requests_by_id(listed) if one.status == "pending_approval"]
-    found.sort(key=lambda one: one.created_at)
+        found = waiting(authority)
     if as_json:
-        terminal.print_json([_values(authority, one) for one in found])
+        terminal.print_json([values_of(authority, one) for one in found])
         return
     table = Grid("REQUEST", "NAMES", "PROFILE", "REQUESTER", "UNTIL", "APPROVED")
     for one in found:
-        values = _values(authority, one)
+        values = values_of(authority, one)
         table.add_row(
             one.id,
             visible(", ".join(values["names"]) or values["common_name"]),
@@ -68,6 +66,13 @@ def reject(
     _decide(request, reason, stack, region, as_json=as_json, approved=False)
 
 
+def waiting(authority: AuthorityConnection) -> list[RequestRecord]:
+    """Return the requests that wait for an approval, oldest first."""
+    listed = [one.request for one in authority.certificates.waiting(MOST)]
+    found = [one for one in authority.certificates.requests_by_id(listed) if one.status == "pending_approval"]
+    return sorted(found, key=lambda one: one.created_at)
+
+
 def caller(clients: Clients) -> str:
     """Return the ARN of the operator who runs the command, for the decision."""
     from evercert.aws.clients import translated  # noqa: PLC0415
@@ -77,6 +82,17 @@ def caller(clients: Clients) -> str:
 
 
 def _decide(request: str, reason: str, stack: str, region: str | None, *, as_json: bool, approved: bool) -> None:
+    authority = open_authority(stack, region)
+    decided = decide(authority, request, reason, approved=approved)
+    values = values_of(authority, decided)
+    if as_json:
+        terminal.print_json(values)
+        return
+    terminal.out.print(f"{decided.id}: {state_of(decided)} ({values['approved']} of {values['needed']})")
+
+
+def decide(authority: AuthorityConnection, request: str, reason: str, *, approved: bool) -> RequestRecord:
+    """Approve or reject a request as the operator; raise BadInput if the authority refuses."""
     from evercert.authority.api_errors import Refusal  # noqa: PLC0415
     from evercert.authority.registration.access import uuid_of  # noqa: PLC0415
     from evercert.authority.registration.approvals import ApprovalDecisions  # noqa: PLC0415
@@ -85,25 +101,25 @@ def _decide(request: str, reason: str, stack: str, region: str | None, *, as_jso
     found = uuid_of(request)
     if found is None:
         raise BadInput([f"invalid request {visible(request)!r}: run evercert authority request list"])
-    authority = open_authority(stack, region)
     operator = caller(authority.clients)
     decisions = ApprovalDecisions(
         authority.configuration, authority.certificates, terminal.now, lambda: authority.acme_requesters
     )
-    decide = decisions.approve if approved else decisions.reject
+    act = decisions.approve if approved else decisions.reject
     try:
-        decided = decide(Approver.operator(operator), found, reason)
+        return act(Approver.operator(operator), found, reason)
     except Refusal as refusal:
         raise BadInput([f"request {found}: {refusal}"]) from None
-    values = _values(authority, decided)
-    if as_json:
-        terminal.print_json(values)
-        return
-    state = {"pending_approval": "waits for more approvals", "pending": "approved"}.get(decided.status, decided.status)
-    terminal.out.print(f"{found}: {state} ({values['approved']} of {values['needed']})")
 
 
-def _values(authority: AuthorityConnection, request: RequestRecord) -> dict[str, Any]:
+def state_of(request: RequestRecord) -> str:
+    """Return the state of a request after a decision, for people."""
+    states = {"pending_approval": "waits for more approvals", "pending": "approved"}
+    return states.get(request.status, request.status)
+
+
+def values_of(authority: AuthorityConnection, request: RequestRecord) -> dict[str, Any]:
+    """Return a request as JSON values."""
     profile = authority.configuration.profile(request.profile)
     identity = authority.configuration.identity(request.identity)
     terms = request.approval

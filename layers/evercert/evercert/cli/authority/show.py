@@ -90,23 +90,23 @@ def ceiling(console: Terminal, values: dict[str, Any], indent: str = "    ") -> 
 
 def differences(console: Terminal, before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Print one line per changed field; return whether any changed."""
-    old, new = _leaves(before), _leaves(after)
+    old, new = leaves(before), leaves(after)
     changed = [field for field in {**old, **new} if old.get(field) != new.get(field)]
     for field in changed:
         console.print(styled(f"    {visible(field, 200)}: {listed(old.get(field))} → {listed(new.get(field))}"))
     return bool(changed)
 
 
-def _leaves(values: dict[str, Any], parent: str = "") -> dict[str, object]:
+def leaves(values: dict[str, Any], parent: str = "") -> dict[str, object]:
     """Flatten nested values by path, such as `policy.sans[dns_name].allowed`, so that each change gets its own line."""
     found: dict[str, object] = {}
     for key, value in values.items():
         path = f"{parent}.{key}" if parent else key
         if isinstance(value, dict):
-            found |= _leaves(value, path)
+            found |= leaves(value, path)
         elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
             for number, part in enumerate(value):  # a policy has one rule per type
-                found |= _leaves(part, f"{path}[{part.get('type', number)}]")
+                found |= leaves(part, f"{path}[{part.get('type', number)}]")
         else:
             found[path] = value
     return found

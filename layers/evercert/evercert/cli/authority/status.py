@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evercert.authority.contracts.records import CertificateRecord
     from evercert.aws.authority.certificates import DynamoDBCertificates
     from evercert.aws.authority.signing_ledger_reader import Entry
+    from evercert.cli.authority.by_serial import Match
     from evercert.cli.authority.connection import AuthorityConnection
 
 UNFINISHED = timedelta(hours=1)  # longest time that a request may stay pending after signing
@@ -85,24 +86,15 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Revoke a certificate and publish its CA's CRL. This cannot be undone."""
-    from evercert.authority.ca.revocation_reasons import (  # noqa: PLC0415 (AWS's library is slow to load)
-        LEAF_REASONS,
-        REFUSED_REASONS,
-    )
-    from evercert.authority.contracts.issuance_trail import OPERATOR  # noqa: PLC0415
-    from evercert.cli.authority import by_serial  # noqa: PLC0415
+    from evercert.cli.authority import by_serial  # noqa: PLC0415 (AWS's library is slow to load)
 
-    word = reason.upper().replace("-", "_")
-    if word not in LEAF_REASONS:
-        choices = ", ".join(one.lower().replace("_", "-") for one in LEAF_REASONS)
-        why = f"{REFUSED_REASONS[word]}; " if word in REFUSED_REASONS else ""
-        raise BadInput([f"--reason {printable(reason, 60)}: {why}write one of {choices}"])
+    word = reason_of(reason)
     authority = open_authority(stack, region)
     if (match := by_serial.find_certificate(authority, certificate)) is None:
         expected = "give its id, its SHA-256 or its serial number (hexadecimal)"
         raise BadInput([f"unknown certificate {printable(certificate, 120)!r}: {expected}"])
     record = match.record
-    _require_own(record)
+    require_own(record)
     if record.revoked_at is not None:
         already = f"certificate {record.id} was revoked at {to_text(record.revoked_at)} already"
         if word != "KEY_COMPROMISE":
@@ -116,17 +108,40 @@ def revoke(
     authority.connection.output("AuthorityAudit")  # a stack of an older template cannot record the revocation
     if not yes:
         terminal.confirm(f"Revoke {show.names_of(record.leaf)} (serial {record.serial_number})? This cannot be undone.")
-    record = by_serial.ensure_record(authority, match)
-    if authority.certificates.revoke(record.id, terminal.now(), word, OPERATOR) is None:
-        raise BadInput([f"certificate {record.id} was revoked in the meantime"])
-    listed = _publish(authority, record)
+    record, listed = revoke_match(authority, match, word)
     if as_json:
         terminal.print_json({"revoked": record.id, "serial_number": record.serial_number, "listed": listed})
     else:
         terminal.out.print(f"revoked certificate {record.id}" + (" and published it in the CRL" if listed else ""))
 
 
-def _require_own(record: CertificateRecord) -> None:
+def reason_of(text: str) -> str:
+    """Return the word of the API for a revocation reason; raise BadInput for others."""
+    from evercert.authority.ca.revocation_reasons import (  # noqa: PLC0415 (slow to load)
+        LEAF_REASONS,
+        REFUSED_REASONS,
+    )
+
+    word = text.upper().replace("-", "_")
+    if word not in LEAF_REASONS:
+        choices = ", ".join(one.lower().replace("_", "-") for one in LEAF_REASONS)
+        why = f"{REFUSED_REASONS[word]}; " if word in REFUSED_REASONS else ""
+        raise BadInput([f"--reason {printable(text, 60)}: {why}write one of {choices}"])
+    return word
+
+
+def revoke_match(authority: AuthorityConnection, match: Match, word: str) -> tuple[CertificateRecord, bool]:
+    """Revoke a certificate for a reason of the API; return its record, and whether the published CRL lists it."""
+    from evercert.authority.contracts.issuance_trail import OPERATOR  # noqa: PLC0415
+    from evercert.cli.authority import by_serial  # noqa: PLC0415
+
+    record = by_serial.ensure_record(authority, match)
+    if authority.certificates.revoke(record.id, terminal.now(), word, OPERATOR) is None:
+        raise BadInput([f"certificate {record.id} was revoked in the meantime"])
+    return record, _publish(authority, record)
+
+
+def require_own(record: CertificateRecord) -> None:
     """Raise BadInput for a certificate of another issuer: no CRL of the authority can name it."""
     if record.imported:
         raise BadInput([f"certificate {record.id} was imported: revoke it at its issuer"])

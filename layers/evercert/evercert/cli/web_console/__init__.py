@@ -1,0 +1,1 @@
+"""`evercert console`: connects the console's pages to the stack."""

@@ -1,0 +1,70 @@
+"""Command `console`: pages about the stack in a browser."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evercert import __version__
+from evercert.cli import terminal
+from evercert.cli.terminal import Region, Stack
+from evercert.errors import Misconfigured
+from evercert.issuers import ISSUERS
+
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+    from evercert.cli.web_console.event_feed import QueueFeed
+    from evercert.console.services import Services
+
+PACKAGES = ("jinja2", "multipart", "starlette", "uvicorn")
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback. Default: any free one.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address; open no browser.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Show everything, change nothing.")]
+
+
+def console(
+    *, port: Port = 0, no_browser: NoBrowser = False, read_only: ReadOnly = False, stack: Stack = "evercert",
+    region: Region = None,
+) -> None:  # fmt: skip
+    """Serve pages about the stack to your browser, on this machine and with your permissions, until Ctrl-C."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise Misconfigured("the console's packages are missing: install evercert[console]")
+    from evercert.cli.web_console.event_feed import QueueFeed  # noqa: PLC0415 (only if the packages are there)
+    from evercert.console.server import serve  # noqa: PLC0415
+
+    connection = terminal.connect(stack, region)
+    feed = QueueFeed(connection)
+    try:
+        serve(services(connection, feed, read_only=read_only), port, open_browser=not no_browser, announce=_announce)
+    finally:
+        terminal.notes(feed.close())
+
+
+def services(connection: Connection, feed: QueueFeed, *, read_only: bool) -> Services:
+    """Return the services of a connected stack."""
+    from evercert.cli.web_console import documents, stack_authority  # noqa: PLC0415
+    from evercert.cli.web_console.stack_doctor import StackDoctor  # noqa: PLC0415
+    from evercert.console.services import Services  # noqa: PLC0415
+
+    return Services(
+        stack=connection.name,
+        region=connection.owner.region,
+        specs=connection.specs,
+        queue=connection.queue,
+        issuers=ISSUERS,
+        clock=terminal.now,
+        documents=documents.Documents(connection),
+        doctor=StackDoctor(connection),
+        events=feed,
+        authority=stack_authority.of(connection),
+        version=__version__,
+        read_only=read_only,
+    )
+
+
+def _announce(address: str) -> None:
+    terminal.out.print(address)
+    terminal.notes(["open this address in your browser; it works once; press Ctrl-C to stop the console"])

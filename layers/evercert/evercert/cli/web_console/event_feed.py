@@ -1,0 +1,67 @@
+"""Events of the stack for the console, received in a thread that starts with the first page that shows them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from evercert.cli import event_stream, terminal
+from evercert.cli.event_queue import TemporaryQueue
+from evercert.errors import EvercertError
+from evercert.timestamps import to_text
+
+if TYPE_CHECKING:
+    from evercert.cli.connection import Connection
+
+REMEMBERED = 500
+Numbered = tuple[int, Mapping[str, Any]]
+
+
+class QueueFeed:
+    """Events through a temporary queue, which `close` deletes. A failure is an event of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._stop = threading.Event()
+        self._queue = TemporaryQueue(
+            connection.clients, connection.outputs.get("Topic", ""), connection.name, terminal.now, self._stop
+        )
+        self._events: deque[Numbered] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+        self._count = 0
+        self._thread: threading.Thread | None = None
+
+    def since(self, number: int) -> Sequence[Numbered]:
+        """Return the events after this number; the first call starts the thread."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._receive, daemon=True)
+                self._thread.start()
+            return [event for event in self._events if event[0] > number]
+
+    def close(self) -> list[str]:
+        """Stop the thread and delete the queue; return the errors."""
+        self._stop.set()
+        if self._thread is None:
+            return []
+        self._thread.join(timeout=5)
+        return self._queue.close()
+
+    def _receive(self) -> None:
+        try:
+            self._queue.open()
+            for event in event_stream.follow(self._queue, event_stream.Filter([], [], [], {}), None):
+                self._add(event.body)
+        except EvercertError as error:
+            self._add({"time": to_text(terminal.now()), "type": "events not received", "data": {"message": str(error)}})
+
+    def _add(self, body: Mapping[str, Any]) -> None:
+        data = body.get("data")
+        facts = data if isinstance(data, dict) else {}
+        text = facts.get("message") or ""
+        if not text and "serial_number" in facts:
+            text = f"revision {facts.get('revision')}, until {facts.get('not_after')}"
+        with self._lock:
+            self._count += 1
+            self._events.append((self._count, {**body, "text": str(text)}))

@@ -1,0 +1,140 @@
+"""The stack's authority for the console, by the functions of `evercert authority`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evercert.cli import terminal
+from evercert.cli.authority import by_serial, inventory, requests, show, status
+from evercert.cli.authority.issuances import Labels
+from evercert.cli.files import BadInput
+from evercert.console.services import AuthorityRow, AuthorityTables, WaitingRequest
+from evercert.errors import Rejected
+
+if TYPE_CHECKING:
+    from evercert.authority.ca.definition import CA
+    from evercert.authority.configuration.identity import Identity
+    from evercert.authority.configuration.profiles import Profile
+    from evercert.cli.authority.connection import AuthorityConnection
+    from evercert.cli.connection import Connection
+
+LATEST = 100  # issued certificates
+
+
+def of(connection: Connection) -> StackAuthority | None:
+    """Return the authority of a connected stack, or None if it has none."""
+    if "AuthorityConfiguration" not in connection.outputs:
+        return None
+    from evercert.cli.authority.connection import from_connection  # noqa: PLC0415 (slow to load)
+
+    return StackAuthority(from_connection(connection))
+
+
+@dataclass(frozen=True)
+class StackAuthority:
+    """The authority of one stack."""
+
+    authority: AuthorityConnection
+
+    def tables(self) -> AuthorityTables:
+        """Return the configuration."""
+        configuration = self.authority.configuration
+        profiles = configuration.profiles()
+        policies = {(one.project, one.policy_name): one for one in profiles}
+        return AuthorityTables(
+            self.authority.address,
+            [_ca(ca) for ca in configuration.cas()],
+            [_profile(one) for one in profiles],
+            [AuthorityRow("/".join(key), list(_policy(one))) for key, one in sorted(policies.items())],
+            [_identity(one) for one in configuration.identities()],
+        )
+
+    def waiting(self) -> Sequence[WaitingRequest]:
+        """Return the requests that wait for an approval, oldest first."""
+        return [self._waiting(requests.values_of(self.authority, one)) for one in requests.waiting(self.authority)]
+
+    def decide(self, request: str, reason: str, *, approved: bool) -> str:
+        """Approve or reject a request; return its state."""
+        try:
+            return requests.state_of(requests.decide(self.authority, request, reason, approved=approved))
+        except BadInput as error:
+            raise Rejected(str(error)) from error
+
+    def issued(self) -> Sequence[Mapping[str, Any]]:
+        """Return certificates that have not expired, soonest expiry first."""
+        from evercert.authority.ca.revocation_reasons import LEAF_REASONS  # noqa: PLC0415 (slow to load)
+        from evercert.authority.contracts.inventory import Criteria  # noqa: PLC0415
+
+        now = terminal.now()
+        criteria, labels = Criteria(now, expires_after=now), Labels.of(self.authority)
+        found = [inventory.values_of(one, criteria, labels) for one in self._page(criteria)]
+        return [{**one, "profile": _named(one["profile"]), "reasons": LEAF_REASONS} for one in found]
+
+    def revoke(self, certificate: str, reason: str) -> None:
+        """Revoke a certificate."""
+        try:
+            match = by_serial.find_certificate(self.authority, certificate)
+            if match is None:
+                raise Rejected(f"unknown certificate {certificate}")
+            status.require_own(match.record)
+            status.revoke_match(self.authority, match, status.reason_of(reason))
+        except BadInput as error:
+            raise Rejected(str(error)) from error
+
+    def _page(self, criteria: Any) -> Sequence[Any]:  # noqa: ANN401 (types are slow to load)
+        return self.authority.certificates.search(criteria, LATEST).records
+
+    @staticmethod
+    def _waiting(values: Mapping[str, Any]) -> WaitingRequest:
+        return WaitingRequest(
+            values["id"],
+            values["names"] or [values["common_name"]],
+            values["profile"],
+            values["requester"],
+            values["created_at"],
+            values["until"] or "",
+            f"{values['approved']} of {values['needed']}",
+        )
+
+
+def _named(profile: Mapping[str, Any]) -> str:
+    return str(profile["name"] or profile["id"])
+
+
+def _ca(ca: CA) -> AuthorityRow:
+    values = show.ca_values(ca)
+    latest = values["certificates"][-1] if values["certificates"] else {}
+    facts = [("Kind", values["kind"]), ("Key", values["algorithm"]), ("Parent", values["parent"] or "none")]
+    facts += [("Subject", latest["subject"]), ("Ends", latest["not_after"])] if latest else []
+    return AuthorityRow(ca.name, facts, ca.status)
+
+
+def _profile(profile: Profile) -> AuthorityRow:
+    clients = profile.enrollment or ("api and acme" if profile.acme is not None else "api")
+    renewal = f"{profile.api.renew_before_days} days before" if profile.api and profile.api.auto_renew else "none"
+    approval = "not needed"
+    if profile.approval is not None:
+        terms = profile.approval.model_dump(mode="json", by_alias=True, exclude_none=True)
+        approval = "; ".join(f"{key} {show.listed(value)}" for key, value in terms.items())
+    facts = [
+        ("Issuer", profile.issuer or profile.issuer_type),
+        ("CAs", show.listed(profile.cas)),
+        ("Policy", profile.policy_name),
+        ("Clients", clients),
+        ("Automatic renewal", renewal),
+        ("Approval", approval),
+    ]
+    return AuthorityRow(profile.key, facts)
+
+
+def _policy(profile: Profile) -> Iterator[tuple[str, str]]:
+    """Return the rules of a profile's policy, one for each field."""
+    for field, value in show.leaves(profile.policy.model_dump(mode="json", by_alias=True, exclude_none=True)).items():
+        yield field, show.listed(value)
+
+
+def _identity(identity: Identity) -> AuthorityRow:
+    grants = [(grant.profile, ", ".join(grant.permissions)) for grant in identity.grants]
+    return AuthorityRow(identity.name, [("ID", identity.id), *(grants or [("May", "nothing")])])

@@ -1,0 +1,89 @@
+"""The console's application: its addresses, and what happens to errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from evercert.console.context import Context
+from evercert.console.guard import MOST_FIELDS, Guard
+from evercert.console.inventory import Inventory
+from evercert.console.pages import actions, authority, certificate, certificates, doctor, events, home, issuers
+from evercert.console.pages import new_certificate as new
+from evercert.console.rendering import FOLDER, page
+from evercert.console.services import Services
+from evercert.console.session import Session
+from evercert.errors import EvercertError, Rejected
+
+Handler = Callable[[Request], Response]
+PAGES: dict[str, Handler] = {
+    "/": home.show,
+    "/certificates": certificates.show,
+    "/certificate": certificate.show,
+    "/certificate/rollback": actions.confirm_rollback,
+    "/certificate/delete": actions.confirm_delete,
+    "/certificates/new": new.show,
+    "/issuers": issuers.show,
+    "/authority": authority.show,
+    "/authority/requests": authority.requests,
+    "/authority/issued": authority.issued,
+    "/events": events.show,
+    "/events/more": events.more,
+    "/doctor": doctor.show,
+    "/doctor/check": doctor.check,
+}
+READ_ONLY_FORMS: dict[str, Handler] = {"/refresh": home.refresh, "/certificates/plan": new.plan}
+ACTIONS: dict[str, Handler] = {
+    "/certificate/renew": actions.renew,
+    "/certificate/pause": actions.pause,
+    "/certificate/resume": actions.resume,
+    "/certificate/rollback": actions.roll_back,
+    "/certificate/delete": actions.delete,
+    "/certificates/apply": new.apply,
+    "/authority/requests": authority.decide,
+    "/authority/revoke": authority.revoke,
+}
+
+
+def application(services: Services, session: Session, port: int) -> Starlette:
+    """Return the application for this port. The actions do not exist with `read_only`."""
+    forms = READ_ONLY_FORMS if services.read_only else {**READ_ONLY_FORMS, **ACTIONS}
+    routes = [
+        *(Route(path, _page(handler), methods=["GET"]) for path, handler in PAGES.items()),
+        *(Route(path, _form(handler), methods=["POST"]) for path, handler in forms.items()),
+        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+    ]
+    app = Starlette(
+        routes=[Mount(session.path, routes=routes)],
+        middleware=[Middleware(Guard, session=session, port=port)],
+        exception_handlers={EvercertError: _error},
+    )
+    app.state.context = Context(services, session, Inventory(services))
+    return app
+
+
+def _page(handler: Handler) -> Callable[[Request], Response]:
+    return handler  # a synchronous function, which Starlette runs in a thread: boto3 waits
+
+
+def _form(handler: Handler) -> Callable[[Request], object]:
+    async def answer(request: Request) -> Response:
+        async with request.form(max_fields=MOST_FIELDS, max_files=0) as form:
+            request.state.form = form
+            return await run_in_threadpool(partial(handler, request))
+
+    return answer
+
+
+def _error(request: Request, error: Exception) -> Response:
+    """Return the page of an error of the stack, with what helps."""
+    status = 409 if isinstance(error, Rejected) else 502
+    return page(request, "error.html", {"error": str(error)}, status=status)

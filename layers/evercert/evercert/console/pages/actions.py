@@ -1,0 +1,175 @@
+"""Actions on one certificate: renew, pause, resume, roll back and delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from evercert import durations
+from evercert.console.context import Context, context_of
+from evercert.console.forms import form_of, text
+from evercert.console.rendering import page, redirect
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
+from evercert.contracts.revisions import RollbackRequest
+from evercert.contracts.spec_store import Pause, PauseTarget
+from evercert.errors import EvercertError, Rejected
+from evercert.operations import rollback as rollbacks
+from evercert.operations.apply import nudge, remove
+from evercert.operations.renew import clean_reason, request_renewals
+from evercert.schema import printable
+
+NO_DELAY = timedelta()
+Action = Callable[[Context, str, FormData], None]
+
+
+def renew(request: Request) -> Response:
+    """Request a renewal now."""
+
+    def act(context: Context, name: str, form: FormData) -> None:
+        services = context.services
+        now, reason = services.clock(), clean_reason(text(form, "reason"))
+        if not list(request_renewals([name], services.specs, now, NO_DELAY, reason)):
+            raise Rejected(f"there is no certificate {name}: it was deleted meanwhile")
+        _nudge(context, name)
+        context.session.tell("Renewal requested.")
+
+    return _act(request, act)
+
+
+def pause(request: Request) -> Response:
+    """Pause the certificate, with an optional end."""
+
+    def act(context: Context, name: str, form: FormData) -> None:
+        services, now = context.services, context.services.clock()
+        _require(context, name)
+        span = text(form, "for")
+        try:
+            until = None if not span else now + durations.parse(span)
+        except (ValueError, OverflowError) as error:
+            raise Rejected(f"invalid duration {printable(span, 60)!r}: write it as 8h or 2d") from error
+        target = PauseTarget(certificate=name)
+        if services.specs.pause(target, Pause(now, clean_reason(text(form, "reason")), until), now):
+            context.session.tell("Paused: nothing is issued until you resume it.")
+        else:
+            context.session.tell("It is paused already; the first pause keeps its time, reason and end.", "note")
+
+    return _act(request, act)
+
+
+def resume(request: Request) -> Response:
+    """Remove the pause, and start the run that it delayed."""
+
+    def act(context: Context, name: str, _form: FormData) -> None:
+        services, now = context.services, context.services.clock()
+        if not services.specs.resume(PauseTarget(certificate=name)):
+            context.session.tell("It was not paused.", "note")
+            return
+        services.specs.wake(name, now, now)
+        _nudge(context, name)
+        context.session.tell("Resumed.")
+
+    return _act(request, act)
+
+
+def confirm_rollback(request: Request) -> Response:
+    """Show the certificate in use and the one to restore."""
+    context = context_of(request)
+    record = _readable(context, request.query_params.get("name", ""))
+    asked = request.query_params.get("to", "")
+    plan = _rollback_plan(context, record, int(asked) if asked.isdecimal() and len(asked) < len(str(10**9)) else None)
+    return page(request, "rollback.html", {"record": record, "plan": plan})
+
+
+def roll_back(request: Request) -> Response:
+    """Request the rollback."""
+
+    def act(context: Context, name: str, form: FormData) -> None:
+        services, record = context.services, _readable(context, name)
+        to = text(form, "to")
+        plan = _rollback_plan(context, record, int(to) if to.isdecimal() else None)
+        if plan is None:
+            context.session.tell("This revision is in use already.", "note")
+            return
+        reason = clean_reason(text(form, "reason"))
+        services.specs.request_rollback(
+            record, RollbackRequest(to=plan.revision, requested_at=services.clock(), reason=reason)
+        )
+        _nudge(context, name)
+        context.session.tell(f"Rollback to revision {plan.revision} requested.")
+
+    return _act(request, act)
+
+
+def confirm_delete(request: Request) -> Response:
+    """Show what remains after the deletion."""
+    context = context_of(request)
+    record = _require(context, request.query_params.get("name", ""))
+    remaining = [delivery.location for delivery in record.deliveries.values() if delivery.location]
+    return page(request, "delete.html", {"record": record, "remaining": remaining})
+
+
+def delete(request: Request) -> Response:
+    """Delete the certificate from evercert, if its name was typed."""
+    context, form = context_of(request), form_of(request)
+    name = text(form, "name")
+    if text(form, "typed") != name:
+        context.session.tell("The name that you typed is another one; nothing was deleted.", "error")
+        return redirect(context, "/certificate/delete", name=name)
+    record = context.services.specs.record(name)
+    if record is not None:
+        if isinstance(record, Unreadable) and record.newer:
+            raise Rejected(f"cannot delete {name}: its record was {record.problem}; use that version")
+        remove(record, context.services.specs)
+        context.inventory.update(name)
+    context.session.tell(f"{name} deleted; evercert will no longer renew it.")
+    return redirect(context, "/certificates")
+
+
+def _act(request: Request, action: Action) -> Response:
+    """Run the action and return to the certificate; its error is shown there."""
+    context, form = context_of(request), form_of(request)
+    name = text(form, "name")
+    try:
+        action(context, name, form)
+    except EvercertError as error:
+        context.session.tell(str(error), "error")
+    else:
+        context.inventory.update(name)
+    return redirect(context, "/certificate", name=name)
+
+
+def _nudge(context: Context, name: str) -> None:
+    error = nudge([name], context.services.queue)
+    if error is not None:
+        context.session.tell(f"{error}; the schedule starts the work at its next tick.", "note")
+
+
+def _rollback_plan(context: Context, record: Record, to: int | None) -> rollbacks.RollbackPlan | None:
+    services = context.services
+    return rollbacks.plan(
+        record,
+        services.specs.kept(record),
+        to,
+        services.clock(),
+        definitions=services.specs.issuers(),
+        issuers=services.issuers,
+    )
+
+
+def _require(context: Context, name: str) -> Record | Unreadable:
+    record = context.services.specs.record(name)
+    if record is None:
+        raise Rejected(f"there is no certificate {name}: it was deleted meanwhile")
+    return record
+
+
+def _readable(context: Context, name: str) -> Record:
+    record = _require(context, name)
+    if isinstance(record, Unreadable):
+        raise Rejected(f"the record of {name} does not parse ({record.problem}); apply its document again")
+    return record

@@ -1,0 +1,100 @@
+"""Page of a new certificate: a form, the document that it makes, and the plan before anything is written."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from evercert.console.context import Context, context_of
+from evercert.console.document_text import to_text
+from evercert.console.forms import form_of, lines, text
+from evercert.console.rendering import page, redirect
+from evercert.console.services import BadDocument, DocumentPlan
+from evercert.documents.document import VERSION
+from evercert.pki.algorithms import KeyAlgorithm
+
+ALGORITHMS = get_args(KeyAlgorithm)
+MOST_LABELS = 20
+# Settings of each type of destination that the form offers; the document may have more.
+PLACES = {
+    "secrets-manager": (("secret", "Name of the secret"),),
+    "acm": (("region", "Region, if another one"),),
+    "ssm-parameter": (("parameter", "Name of the parameter"),),
+    "s3": (("bucket", "Bucket"), ("key", "Key of the object")),
+}
+
+
+def show(request: Request) -> Response:
+    """Return the empty form, or one that begins with the document of another certificate."""
+    return _form(request, {})
+
+
+def plan(request: Request) -> Response:
+    """Make the document from the form, or take the edited one, and show what it would do."""
+    context, form = context_of(request), form_of(request)
+    edited = text(form, "document")
+    document = edited or to_text(document_of(form))
+    return _planned(request, context, document)
+
+
+def apply(request: Request) -> Response:
+    """Apply the document."""
+    context, document = context_of(request), text(form_of(request), "document")
+    try:
+        done = context.services.documents.apply(document)
+    except BadDocument as error:
+        return _document(request, document, None, error.lines)
+    for note in done.notes:
+        context.session.tell(note, "note")
+    for name in done.names:
+        context.inventory.update(name)
+    context.session.tell("Nothing to change." if done.empty else "Applied; the certificate is issued now.")
+    if len(done.names) == 1:
+        return redirect(context, "/certificate", name=done.names[0])
+    return redirect(context, "/certificates")
+
+
+def document_of(form: FormData) -> dict[str, Any]:
+    """Return the document of the form; empty fields are left out, and nothing is checked here."""
+    attributes: dict[str, Any] = {}
+    if common_name := text(form, "common-name"):
+        attributes["common-name"] = common_name
+    if names := lines(form, "alt-names"):
+        attributes["alt-names"] = names
+    if ttl := text(form, "ttl"):
+        attributes["ttl"] = ttl
+    kind = text(form, "destination")
+    settings = {field: value for field, _ in PLACES.get(kind, ()) if (value := text(form, f"{kind}-{field}"))}
+    certificate: dict[str, Any] = {"name": text(form, "name"), "issuer": text(form, "issuer"), "attributes": attributes}
+    if (algorithm := text(form, "algorithm")) and algorithm != ALGORITHMS[0]:
+        certificate["private-key"] = {"algorithm": algorithm}
+    if renew := text(form, "renew-before-expiry"):
+        certificate["lifecycle"] = {"renew-before-expiry": renew}
+    certificate["destinations"] = [{"type": kind, **settings}]
+    labels = dict(part.split("=", 1) for part in lines(form, "labels")[:MOST_LABELS] if "=" in part)
+    if labels:
+        certificate["labels"] = labels
+    return {"version": VERSION, "certificates": [certificate]}
+
+
+def _planned(request: Request, context: Context, document: str) -> Response:
+    try:
+        found = context.services.documents.plan(document)
+    except BadDocument as error:
+        return _document(request, document, None, error.lines)
+    return _document(request, document, found, ())
+
+
+def _document(request: Request, document: str, plan: DocumentPlan | None, problems: tuple[str, ...]) -> Response:
+    values = {"document": document, "plan": plan, "problems": problems}
+    return page(request, "document.html", values, status=422 if problems else 200)
+
+
+def _form(request: Request, values: dict[str, Any]) -> Response:
+    context = context_of(request)
+    issuers = context.services.specs.issuers()
+    found = {"issuers": sorted(issuers), "algorithms": ALGORITHMS, "places": PLACES, **values}
+    return page(request, "new_certificate.html", found)
