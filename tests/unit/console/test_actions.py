@@ -119,6 +119,22 @@ def test_plan_shows_the_document_of_the_form(console: FakeConsole) -> None:
     assert console.documents.applied == []
 
 
+def test_plan_of_a_request_has_neither_names_nor_algorithm(console: FakeConsole) -> None:
+    """The CSR has them; the document must not contradict it."""
+    pem = "-----BEGIN CERTIFICATE REQUEST-----\r\nMIIB\r\n-----END CERTIFICATE REQUEST-----"
+    form = {
+        "csr": pem,
+        "alt-names": "a.example.com",
+        "algorithm": "RSA_2048",
+        "ttl": "90d",
+        "destination": "secrets-manager",
+    }
+    html = console.post("/certificates/plan", name="web", issuer="main", **form).text
+    assert "    csr: |\n      -----BEGIN CERTIFICATE REQUEST-----\n      MIIB\n" in html
+    assert "alt-names" not in html
+    assert "RSA_2048" not in html
+
+
 def test_mistakes_of_a_document_are_shown_beside_it(console: FakeConsole) -> None:
     answer = console.post("/certificates/plan", document="bad: 1")
     assert answer.status_code == 422

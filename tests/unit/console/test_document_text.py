@@ -33,6 +33,13 @@ def test_plain_words_have_no_quotes() -> None:
     )
 
 
+def test_lines_are_a_block() -> None:
+    pem = "-----BEGIN X-----\nMIIB\n-----END X-----\n"
+    text = to_text({"certificates": [{"csr": pem}]})
+    assert text.splitlines()[1:3] == ["  - csr: |", "      -----BEGIN X-----"]
+    assert yaml.safe_load(text) == {"certificates": [{"csr": pem}]}
+
+
 @pytest.mark.parametrize("word", ["on", "Off", "y", "N", "null", "TRUE"])
 def test_words_of_yaml_have_quotes(word: str) -> None:
     assert to_text({"a": word}) == f'a: "{word}"\n'

@@ -107,6 +107,28 @@ def test_failed_reading_leaves_the_rows_and_says_why(
     assert inventory.snapshot().problem is None
 
 
+def test_pages_of_many_certificates_make_no_calls() -> None:
+    """After the first load, overview and list of 10,000 certificates read nothing."""
+    console = FakeConsole()
+    calls: list[str] = []
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            calls.append(name)
+            return getattr(console.table, name)
+
+    counted = FakeConsole(specs=Counted(), documents=console.documents).sign_in()
+    record = console.store("web")
+    console.table.records = lambda after=None: (
+        record.model_copy(update={"name": f"web-{n:05}"}) for n in range(10_000)
+    )  # type: ignore[method-assign]
+    assert "10000 certificates" in counted.text("/")
+    assert calls == ["pauses", "records"]
+    assert "10000 certificates, page 100 of 100" in counted.text("/certificates", page="100", sort="expiry")
+    assert "1 of 10000 certificates" in counted.text("/certificates", search="web-00077")
+    assert calls == ["pauses", "records"]
+
+
 def test_first_reading_that_fails_raises_and_is_repeated(
     console: FakeConsole, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./:@-]*[A-Za-z0-9_/@-]|[A-Za-z_]")
+_BLOCK = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?\n){2,}")  # several lines, such as PEM
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -25,6 +26,9 @@ def _lines(value: dict[str, Any], indent: str) -> Iterator[str]:
             yield f"{indent}{_scalar(key)}:"
             for entry in part:
                 yield from _entry(entry, f"{indent}  ")
+        elif isinstance(part, str) and _BLOCK.fullmatch(part):
+            yield f"{indent}{_scalar(key)}: |"
+            yield from (f"{indent}  {line}" for line in part.splitlines())
         else:
             yield f"{indent}{_scalar(key)}: {_scalar(part)}"
 

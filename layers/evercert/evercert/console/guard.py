@@ -26,7 +26,7 @@ HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers send the origin `null`
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -105,8 +105,9 @@ class Guard:
         After a redirect from the terminal's link, a browser would not send a SameSite=Strict cookie if the link was
         clicked in a page of another site.
         """
-        start = f"{self.session.path}/"
-        page = f'<!doctype html><title>evercert</title><p><a href="{start}">Go on to the console</a>'
+        start, icon = f"{self.session.path}/", f"{self.session.path}/static/icon.svg"
+        head = f'<!doctype html><html lang="en"><title>evercert</title><link rel="icon" href="{icon}">'
+        page = f'{head}<p><a href="{start}">Go on to the console</a>'
         answer = HTMLResponse(page, headers={"Refresh": f"0; url={start}"})
         answer.set_cookie(
             self.cookie_name, self.session.cookie, path=self.session.path, httponly=True, samesite="strict"

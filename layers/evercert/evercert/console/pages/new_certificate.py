@@ -60,19 +60,35 @@ def apply(request: Request) -> Response:
 def document_of(form: FormData) -> dict[str, Any]:
     """Return the document of the form; empty fields are left out, and nothing is checked here."""
     attributes: dict[str, Any] = {}
+    csr = text(form, "csr").replace("\r\n", "\n")
+    if csr:
+        return _with_csr(form, csr)
     if common_name := text(form, "common-name"):
         attributes["common-name"] = common_name
     if names := lines(form, "alt-names"):
         attributes["alt-names"] = names
     if ttl := text(form, "ttl"):
         attributes["ttl"] = ttl
-    kind = text(form, "destination")
-    settings = {field: value for field, _ in PLACES.get(kind, ()) if (value := text(form, f"{kind}-{field}"))}
     certificate: dict[str, Any] = {"name": text(form, "name"), "issuer": text(form, "issuer"), "attributes": attributes}
     if (algorithm := text(form, "algorithm")) and algorithm != ALGORITHMS[0]:
         certificate["private-key"] = {"algorithm": algorithm}
+    return _document_with(form, certificate)
+
+
+def _with_csr(form: FormData, csr: str) -> dict[str, Any]:
+    """Return the document of a CSR, whose names and key it has; whoever made it has the private key."""
+    certificate: dict[str, Any] = {"name": text(form, "name"), "issuer": text(form, "issuer"), "csr": f"{csr}\n"}
+    if ttl := text(form, "ttl"):
+        certificate["attributes"] = {"ttl": ttl}
+    return _document_with(form, certificate)
+
+
+def _document_with(form: FormData, certificate: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with what does not depend on the key."""
     if renew := text(form, "renew-before-expiry"):
         certificate["lifecycle"] = {"renew-before-expiry": renew}
+    kind = text(form, "destination")
+    settings = {field: value for field, _ in PLACES.get(kind, ()) if (value := text(form, f"{kind}-{field}"))}
     certificate["destinations"] = [{"type": kind, **settings}]
     labels = dict(part.split("=", 1) for part in lines(form, "labels")[:MOST_LABELS] if "=" in part)
     if labels:
