@@ -13,10 +13,19 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from evercert.console.app import application
-from evercert.console.services import BadDocument, DocumentPlan, Services
+from evercert.console.services import (
+    AuthorityRow,
+    AuthorityTables,
+    BadDocument,
+    CAPlan,
+    DocumentPlan,
+    Services,
+    WaitingRequest,
+)
 from evercert.console.session import Session
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Change
+from evercert.errors import Rejected
 from evercert.issuers import ISSUERS
 from evercert.registry import Component
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
@@ -53,6 +62,50 @@ class FakeFeed:
 
     def since(self, number: int) -> Sequence[tuple[int, Mapping[str, Any]]]:
         return [(index, event) for index, event in enumerate(self.events, 1) if index > number]
+
+
+class FakeAuthorityDocuments(FakeDocuments):
+    """Documents of the authority."""
+
+    def text_of(self, profile: str) -> str:
+        if profile != "shop/web":
+            raise Rejected(f"unknown profile {profile}")
+        return "version: authority/v1\nprofiles: [shop/web]\n"
+
+
+@dataclass
+class FakeAuthority:
+    """One CA, one profile, one request that waits, and one certificate."""
+
+    documents: FakeAuthorityDocuments = field(default_factory=FakeAuthorityDocuments)
+    decided: list[tuple[str, str, bool]] = field(default_factory=list)
+    revoked: list[tuple[str, str]] = field(default_factory=list)
+    text: str = "issuing-ec"
+
+    def tables(self) -> AuthorityTables:
+        return AuthorityTables("https://ca.example.com", [AuthorityRow(self.text, [("Ends", "2030")], "active")],
+                               [AuthorityRow("shop/web", [("Policy", self.text)])])  # fmt: skip
+
+    def waiting(self) -> Sequence[WaitingRequest]:
+        return [WaitingRequest("r-1", [self.text], "shop/web", "ci", "2026-11-29T10:00:00Z", "", "0 of 1")]
+
+    def decide(self, request: str, reason: str, *, approved: bool) -> str:
+        if request != "r-1":
+            raise Rejected(f"request {request}: not found")
+        self.decided.append((request, reason, approved))
+        return "approved" if approved else "rejected"
+
+    def plan_ca(self, name: str, algorithm: str) -> CAPlan:
+        if name == "root":
+            raise Rejected("the name root is taken")
+        return CAPlan((f"+ KMS key of CA {name}",), f"evercert authority init --issuing {name}={algorithm}")
+
+    def issued(self) -> Sequence[Mapping[str, Any]]:
+        return [{"id": "c-1", "names": [self.text], "serial_number": "4d", "not_before": "2026-11-01T00:00:00Z",
+                 "not_after": "2027-11-01T00:00:00Z", "profile": "shop/web", "status": "active", "reasons": ["SUPERSEDED"]}]  # fmt: skip
+
+    def revoke(self, certificate: str, reason: str) -> None:
+        self.revoked.append((certificate, reason))
 
 
 class FakeDoctor:

@@ -16,7 +16,17 @@ from starlette.staticfiles import StaticFiles
 from evercert.console.context import Context
 from evercert.console.guard import MOST_FIELDS, Guard
 from evercert.console.inventory import Inventory
-from evercert.console.pages import actions, authority, certificate, certificates, doctor, events, home, issuers
+from evercert.console.pages import (
+    actions,
+    authority,
+    authority_document,
+    certificate,
+    certificates,
+    doctor,
+    events,
+    home,
+    issuers,
+)
 from evercert.console.pages import new_certificate as new
 from evercert.console.rendering import FOLDER, page
 from evercert.console.services import Services
@@ -28,19 +38,26 @@ PAGES: dict[str, Handler] = {
     "/": home.show,
     "/certificates": certificates.show,
     "/certificate": certificate.show,
+    "/certificate/chain.pem": certificate.chain,
     "/certificate/rollback": actions.confirm_rollback,
     "/certificate/delete": actions.confirm_delete,
     "/certificates/new": new.show,
     "/issuers": issuers.show,
     "/authority": authority.show,
     "/authority/requests": authority.requests,
+    "/authority/ca": authority.plan_ca,
+    "/authority/document": authority_document.show,
     "/authority/issued": authority.issued,
     "/events": events.show,
     "/events/more": events.more,
     "/doctor": doctor.show,
     "/doctor/check": doctor.check,
 }
-READ_ONLY_FORMS: dict[str, Handler] = {"/refresh": home.refresh, "/certificates/plan": new.plan}
+READ_ONLY_FORMS: dict[str, Handler] = {
+    "/refresh": home.refresh,
+    "/certificates/plan": new.plan,
+    "/authority/plan": authority_document.plan,
+}
 ACTIONS: dict[str, Handler] = {
     "/certificate/renew": actions.renew,
     "/certificate/pause": actions.pause,
@@ -49,6 +66,7 @@ ACTIONS: dict[str, Handler] = {
     "/certificate/delete": actions.delete,
     "/certificates/apply": new.apply,
     "/authority/requests": authority.decide,
+    "/authority/apply": authority_document.apply,
     "/authority/revoke": authority.revoke,
 }
 

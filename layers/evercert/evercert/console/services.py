@@ -110,8 +110,27 @@ class AuthorityTables:
     identities: Sequence[AuthorityRow] = ()
 
 
+@dataclass(frozen=True)
+class CAPlan:
+    """New issuing CA, as lines of text, and the command that creates it."""
+
+    lines: tuple[str, ...]
+    command: str
+
+
+class AuthorityDocumentDesk(DocumentDesk, Protocol):
+    """Plans and applies documents of policies and profiles as `evercert authority apply` does."""
+
+    def text_of(self, profile: str) -> str:
+        """Return a profile as a document that can be applied; raise Rejected if it is missing."""
+
+
 class AuthorityDesk(Protocol):
     """The stack's authority; methods raise Rejected, Unavailable or Misconfigured."""
+
+    @property
+    def documents(self) -> AuthorityDocumentDesk:
+        """The documents of policies and profiles."""
 
     def tables(self) -> AuthorityTables:
         """Return the configuration."""
@@ -121,6 +140,9 @@ class AuthorityDesk(Protocol):
 
     def decide(self, request: str, reason: str, *, approved: bool) -> str:
         """Approve or reject a request; return what it waits for now, or its state."""
+
+    def plan_ca(self, name: str, algorithm: str) -> CAPlan:
+        """Return what a new issuing CA would be; raise Rejected if it cannot be created."""
 
     def issued(self) -> Sequence[Mapping[str, Any]]:
         """Return the latest certificates that the authority issued."""

@@ -19,6 +19,9 @@ from evercert.pki.usages import OCSP_SIGNING_NOTE
 
 if TYPE_CHECKING:
     from evercert.authority.configuration.document import AuthorityDocument
+    from evercert.authority.configuration.profiles import Profile
+    from evercert.cli.authority.connection import AuthorityConnection
+    from evercert.cli.console import Terminal
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Documents (version: authority/v1).")]
 Key = Annotated[str, typer.Argument(metavar="PROFILE", help="Profile, as project/slug.")]
@@ -33,16 +36,14 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Create or update the profiles, policies and applications in the documents. Others stay unchanged."""
-    sources = _sources(files)
+    sources = load_all(files)
     authority = open_authority(stack, region)
     configuration = authority.configuration
-    stored = Stored.of(configuration)
-    documents = read(sources, stored, authority.stack)
-    terminal.notes([*_note_ocsp_responders(documents), *kept_by_api(stored, documents)])
-    steps = plan(stored, documents, authority.stack)
+    steps, notes = make_plan(authority, sources)
+    terminal.notes(notes)
     changed = [step for step in steps if step.verb != "unchanged"]
     if not as_json:
-        _print_plan(steps)
+        print_plan(terminal.out, steps)
     if not dry_run:
         configuration.write(*(step.item for step in changed))
     if as_json:
@@ -50,6 +51,14 @@ def apply(
         terminal.print_json({"steps": values, "written": not dry_run})
     elif dry_run:
         terminal.out.print("nothing was written (--dry-run)")
+
+
+def make_plan(authority: AuthorityConnection, sources: Sequence[Source]) -> tuple[list[Step], list[str]]:
+    """Compare the documents with the configuration; return the steps and notes. Raises BadInput."""
+    stored = Stored.of(authority.configuration)
+    documents = read(sources, stored, authority.stack)
+    notes = [*_note_ocsp_responders(documents), *kept_by_api(stored, documents)]
+    return plan(stored, documents, authority.stack), notes
 
 
 def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
@@ -65,18 +74,28 @@ def profiles(*, stack: Stack = "evercert", region: Region = None, as_json: Json 
 
 def show_(key: Key, *, stack: Stack = "evercert", region: Region = None, as_json: Json = False) -> None:
     """Show one profile: its CAs, defaults and policy, as a document that can be applied."""
-    found = {profile.key: profile for profile in open_authority(stack, region).configuration.profiles()}
+    profile = profile_of(open_authority(stack, region), key)
+    if as_json:
+        terminal.print_json(plain(profile))
+    else:
+        terminal.out.lines(f"# id: {profile.id}\n{text_of(profile).rstrip()}")
+
+
+def profile_of(authority: AuthorityConnection, key: str) -> Profile:
+    """Return a profile; raise BadInput if it is missing."""
+    found = {profile.key: profile for profile in authority.configuration.profiles()}
     if key not in found:
         raise BadInput([unknown_profile(key, found)])
-    if as_json:
-        terminal.print_json(plain(found[key]))
-        return
+    return found[key]
+
+
+def text_of(profile: Profile) -> str:
+    """Return a profile as a document that can be applied."""
     import yaml  # noqa: PLC0415
 
     from evercert.authority.configuration.document_export import exported  # noqa: PLC0415
 
-    text: str = yaml.safe_dump(exported(found[key]), sort_keys=False, allow_unicode=True)
-    terminal.out.lines(f"# id: {found[key].id}\n{text.rstrip()}")
+    return str(yaml.safe_dump(exported(profile), sort_keys=False, allow_unicode=True))
 
 
 def read(sources: Sequence[Source], stored: Stored, stack: str) -> list[AuthorityDocument]:
@@ -127,7 +146,8 @@ def _note_ocsp_responders(documents: Iterable[AuthorityDocument]) -> Iterator[st
             yield f"profile {profile.key}: {OCSP_SIGNING_NOTE}"
 
 
-def _sources(files: Sequence[str]) -> list[Source]:
+def load_all(files: Sequence[str]) -> list[Source]:
+    """Read the files; raise BadInput with the mistakes of all."""
     found, errors = [], []
     for file in dict.fromkeys(files):
         try:
@@ -146,17 +166,18 @@ def _keys(data: object) -> list[str]:
     return [f"{entry.get('project')}/{entry.get('slug')}" for entry in mappings]
 
 
-def _print_plan(steps: Sequence[Step]) -> None:
+def print_plan(console: Terminal, steps: Sequence[Step]) -> None:
+    """Print the steps that change something, each with its differences."""
     marks = {"create": "+", "change": "~"}
     unchanged = 0
     for step in steps:
         if step.verb == "unchanged":
             unchanged += 1
             continue
-        terminal.out.print(f"{marks[step.verb]} {step.kind} {step.name}")
+        console.print(f"{marks[step.verb]} {step.kind} {step.name}")
         if step.before:
-            show.differences(terminal.out, step.before, step.after)
+            show.differences(console, step.before, step.after)
     if unchanged == len(steps):
-        terminal.out.print("nothing to change")
+        console.print("nothing to change")
     if unchanged:
-        terminal.out.print(f"{unchanged} unchanged")
+        console.print(f"{unchanged} unchanged")

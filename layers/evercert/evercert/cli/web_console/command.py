@@ -32,11 +32,11 @@ def console(
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise Misconfigured("the console's packages are missing: install evercert[console]")
-    from evercert.cli.web_console.event_feed import QueueFeed  # noqa: PLC0415 (only if the packages are there)
+    from evercert.cli.web_console.event_feed import feed_of  # noqa: PLC0415 (AWS's library is slow to load)
     from evercert.console.server import serve  # noqa: PLC0415
 
     connection = terminal.connect(stack, region)
-    feed = QueueFeed(connection)
+    feed = feed_of(connection)
     try:
         serve(services(connection, feed, read_only=read_only), port, open_browser=not no_browser, announce=_announce)
     finally:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evercert.cli import credentials, plan_text, terminal
@@ -13,13 +11,12 @@ from evercert.cli.console import Terminal
 from evercert.cli.documents import make_plan
 from evercert.cli.files import BadInput, Files
 from evercert.cli.grid import PIPE
+from evercert.cli.web_console.private_file import named_by_line, private_file
 from evercert.console.services import BadDocument, DocumentPlan
 from evercert.operations.apply import Plan, carry_out
 
 if TYPE_CHECKING:
     from evercert.cli.connection import Connection
-
-NAME = "document.yaml"
 
 
 @dataclass(frozen=True)
@@ -42,22 +39,15 @@ class Documents:
         return DocumentPlan(planned.lines, (*planned.notes, *late), planned.names, planned.empty)
 
     def _read(self, text: str) -> tuple[Files, Plan, DocumentPlan]:
-        """Read the document from a private file, whose name the messages have."""
-        with tempfile.TemporaryDirectory(prefix="evercert-") as folder:
-            file = Path(folder) / NAME
-            file.write_text(text, encoding="utf-8", errors="replace")
+        with private_file(text) as file:
             try:
-                files = Files([str(file)])
+                files = Files([file])
                 plan = make_plan(files, files.wanted(None), self.connection)
             except BadInput as error:
-                raise BadDocument([_placed(line, folder) for line in error.lines]) from error
-        notes = tuple(_placed(note, folder) for note in (*files.notes, *plan.notes))
+                raise BadDocument([named_by_line(line, file) for line in error.lines]) from error
+        notes = tuple(named_by_line(note, file) for note in (*files.notes, *plan.notes))
         names = tuple(step.name for step in plan.steps)
         return files, plan, DocumentPlan(tuple(_lines(plan)), notes, names, plan.empty)
-
-
-def _placed(line: str, folder: str) -> str:
-    return line.replace(f"{folder}/{NAME}:", "line ").replace(f"{folder}/{NAME}", "document")
 
 
 def _lines(plan: Plan) -> list[str]:

@@ -19,14 +19,17 @@ REMEMBERED = 500
 Numbered = tuple[int, Mapping[str, Any]]
 
 
+def feed_of(connection: Connection) -> QueueFeed:
+    """Return the events of a connected stack; makes no request yet."""
+    topic = connection.outputs.get("Topic", "")
+    return QueueFeed(TemporaryQueue(connection.clients, topic, connection.name, terminal.now, threading.Event()))
+
+
 class QueueFeed:
     """Events through a temporary queue, which `close` deletes. A failure is an event of its own."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._stop = threading.Event()
-        self._queue = TemporaryQueue(
-            connection.clients, connection.outputs.get("Topic", ""), connection.name, terminal.now, self._stop
-        )
+    def __init__(self, queue: TemporaryQueue) -> None:
+        self._queue = queue
         self._events: deque[Numbered] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
         self._count = 0
@@ -42,7 +45,7 @@ class QueueFeed:
 
     def close(self) -> list[str]:
         """Stop the thread and delete the queue; return the errors."""
-        self._stop.set()
+        self._queue.stop.set()
         if self._thread is None:
             return []
         self._thread.join(timeout=5)
@@ -50,6 +53,7 @@ class QueueFeed:
 
     def _receive(self) -> None:
         try:
+            self._queue.delete_stale()
             self._queue.open()
             for event in event_stream.follow(self._queue, event_stream.Filter([], [], [], {}), None):
                 self._add(event.body)

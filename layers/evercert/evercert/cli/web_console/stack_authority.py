@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from evercert.cli import terminal
 from evercert.cli.authority import by_serial, inventory, requests, show, status
+from evercert.cli.authority.arguments import parse_issuing
+from evercert.cli.authority.ceremony import ROOT, InitOptions
+from evercert.cli.authority.init_checks import check_existing
 from evercert.cli.authority.issuances import Labels
 from evercert.cli.files import BadInput
-from evercert.console.services import AuthorityRow, AuthorityTables, WaitingRequest
+from evercert.cli.web_console.authority_documents import AuthorityDocuments
+from evercert.console.services import AuthorityRow, AuthorityTables, CAPlan, WaitingRequest
 from evercert.errors import Rejected
 
 if TYPE_CHECKING:
@@ -51,6 +56,11 @@ class StackAuthority:
             [_identity(one) for one in configuration.identities()],
         )
 
+    @property
+    def documents(self) -> AuthorityDocuments:
+        """The authority's documents."""
+        return AuthorityDocuments(self.authority)
+
     def waiting(self) -> Sequence[WaitingRequest]:
         """Return the requests that wait for an approval, oldest first."""
         return [self._waiting(requests.values_of(self.authority, one)) for one in requests.waiting(self.authority)]
@@ -61,6 +71,27 @@ class StackAuthority:
             return requests.state_of(requests.decide(self.authority, request, reason, approved=approved))
         except BadInput as error:
             raise Rejected(str(error)) from error
+
+    def plan_ca(self, name: str, algorithm: str) -> CAPlan:
+        """Check a new issuing CA as `evercert authority init` does, and return the command."""
+        existing = {ca.name: ca for ca in self.authority.configuration.cas()}
+        try:
+            issuing = parse_issuing([f"{name}={algorithm}"])
+            options = InitOptions(self.authority.stack, None, timedelta(0), timedelta(0), issuing=issuing)
+            options.check()
+            check_existing(self.authority, options, existing, issuing)
+        except BadInput as error:
+            raise Rejected(str(error)) from error
+        if name in existing:
+            raise Rejected(f"there is a CA {name} already")
+        root = existing.get(ROOT)
+        signer = "the new root" if root is None or not root.installed else f"{root.name}, until {_end(root)}"
+        lines = (
+            f"+ KMS key of CA {name} ({algorithm}), about 1 USD a month",
+            f"+ certificate of CA {name}, signed by {signer}",
+            "profiles use it after their documents name it under `cas`",
+        )
+        return CAPlan(lines, f"evercert authority init --issuing {name}={algorithm}")
 
     def issued(self) -> Sequence[Mapping[str, Any]]:
         """Return certificates that have not expired, soonest expiry first."""
@@ -97,6 +128,10 @@ class StackAuthority:
             values["until"] or "",
             f"{values['approved']} of {values['needed']}",
         )
+
+
+def _end(ca: CA) -> str:
+    return f"{ca.current.x509.not_valid_after_utc:%Y-%m-%d} at the latest"
 
 
 def _named(profile: Mapping[str, Any]) -> str:

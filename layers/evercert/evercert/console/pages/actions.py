@@ -117,7 +117,7 @@ def delete(request: Request) -> Response:
     """Delete the certificate from evercert, if its name was typed."""
     context, form = context_of(request), form_of(request)
     name = text(form, "name")
-    if text(form, "typed") != name:
+    if not name or text(form, "typed") != name:
         context.session.tell("The name that you typed is another one; nothing was deleted.", "error")
         return redirect(context, "/certificate/delete", name=name)
     record = context.services.specs.record(name)

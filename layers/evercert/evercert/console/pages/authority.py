@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,7 +11,10 @@ from evercert.console.context import Context, context_of
 from evercert.console.forms import form_of, text
 from evercert.console.rendering import page, redirect
 from evercert.console.services import AuthorityDesk
-from evercert.errors import EvercertError, Misconfigured
+from evercert.errors import EvercertError, Misconfigured, Rejected
+from evercert.pki.algorithms import KeyAlgorithm
+
+ALGORITHMS = get_args(KeyAlgorithm)
 
 
 def show(request: Request) -> Response:
@@ -22,7 +27,7 @@ def show(request: Request) -> Response:
 
 def requests(request: Request) -> Response:
     """Return the requests that wait for an approval."""
-    return page(request, "requests.html", {"waiting": _desk(context_of(request)).waiting()})
+    return page(request, "requests.html", {"waiting": desk_of(context_of(request)).waiting()})
 
 
 def decide(request: Request) -> Response:
@@ -30,7 +35,7 @@ def decide(request: Request) -> Response:
     context, form = context_of(request), form_of(request)
     approved = text(form, "decision") == "approve"
     try:
-        state = _desk(context).decide(text(form, "request"), text(form, "reason"), approved=approved)
+        state = desk_of(context).decide(text(form, "request"), text(form, "reason"), approved=approved)
     except EvercertError as error:
         context.session.tell(str(error), "error")
     else:
@@ -38,19 +43,34 @@ def decide(request: Request) -> Response:
     return redirect(context, "/authority/requests")
 
 
+def plan_ca(request: Request) -> Response:
+    """Return the form of a new CA, and its plan if the form was sent; the command line creates it."""
+    query = request.query_params
+    name, algorithm = query.get("name", "").strip(), query.get("algorithm", ALGORITHMS[0])
+    plan, problem = None, ""
+    if name:
+        try:
+            plan = desk_of(context_of(request)).plan_ca(name, algorithm)
+        except Rejected as error:
+            problem = str(error)
+    values = {"plan": plan, "problem": problem, "name": name, "algorithm": algorithm, "algorithms": ALGORITHMS}
+    return page(request, "new_ca.html", values, status=422 if problem else 200)
+
+
 def issued(request: Request) -> Response:
     """Return the certificates that the authority issued last."""
-    return page(request, "issued.html", {"issued": _desk(context_of(request)).issued()})
+    return page(request, "issued.html", {"issued": desk_of(context_of(request)).issued()})
 
 
 def revoke(request: Request) -> Response:
     """Revoke a certificate, if its serial number was typed."""
     context, form = context_of(request), form_of(request)
-    if text(form, "typed").lower() != text(form, "serial").lower():
+    typed = text(form, "typed").lower()
+    if not typed or typed != text(form, "serial").lower():
         context.session.tell("The serial number that you typed is another one; nothing was revoked.", "error")
         return redirect(context, "/authority/issued")
     try:
-        _desk(context).revoke(text(form, "certificate"), text(form, "reason"))
+        desk_of(context).revoke(text(form, "certificate"), text(form, "reason"))
     except EvercertError as error:
         context.session.tell(str(error), "error")
     else:
@@ -58,7 +78,8 @@ def revoke(request: Request) -> Response:
     return redirect(context, "/authority/issued")
 
 
-def _desk(context: Context) -> AuthorityDesk:
+def desk_of(context: Context) -> AuthorityDesk:
+    """Return the authority; raise Misconfigured if the stack has none."""
     if context.services.authority is None:
         raise Misconfigured("the stack has no authority: deploy it with the parameter Authority=yes")
     return context.services.authority

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from evercert.console.context import Context, context_of
 from evercert.console.rendering import page
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Record
-from evercert.contracts.revisions import KeptRevisions
+from evercert.contracts.revisions import KeptRevision, KeptRevisions
 from evercert.errors import EvercertError
 from evercert.issuance.event_data import label
 from evercert.operations.issuer_identity import issuer_of
@@ -64,6 +65,18 @@ def show(request: Request) -> Response:
     return page(request, "certificate.html", _values(context, record))
 
 
+def chain(request: Request) -> Response:
+    """Return the chain of the certificate in use as a file, without the private key."""
+    context = context_of(request)
+    name = request.query_params.get("name", "")
+    record = context.services.specs.record(name)
+    found = _in_use(record, context.services.specs.kept(record)) if isinstance(record, Record) else None
+    if found is None:
+        return page(request, "missing.html", {"name": name}, status=404)
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.pem"}
+    return Response(found.chain, media_type="application/x-pem-file", headers=headers)
+
+
 def _values(context: Context, record: Record) -> dict[str, object]:
     services, now = context.services, context.services.clock()
     pauses, definitions = services.specs.pauses(now), services.specs.issuers()
@@ -110,7 +123,7 @@ def _used(facts: Facts | None, now: datetime) -> int:
 
 def _chain(record: Record, kept: KeptRevisions | None) -> list[Link]:
     """Return the chain of the certificate in use; empty if it was not kept."""
-    found = None if kept is None or record.facts is None else kept.find(record.facts.revision)
+    found = None if kept is None else _in_use(record, kept)
     if found is None:
         return []
     try:
@@ -120,6 +133,10 @@ def _chain(record: Record, kept: KeptRevisions | None) -> list[Link]:
         ]
     except ValueError:
         return []
+
+
+def _in_use(record: Record, kept: KeptRevisions) -> KeptRevision | None:
+    return None if record.facts is None else kept.find(record.facts.revision)
 
 
 def _places(record: Record) -> list[Place]:

@@ -8,16 +8,18 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from evercert.console.context import Context, context_of
+from evercert.console.context import context_of
+from evercert.console.document_page import Paths, document_page, planned
 from evercert.console.document_text import to_text
 from evercert.console.forms import form_of, lines, text
 from evercert.console.rendering import page, redirect
-from evercert.console.services import BadDocument, DocumentPlan
+from evercert.console.services import BadDocument
 from evercert.documents.document import VERSION
 from evercert.pki.algorithms import KeyAlgorithm
 
 ALGORITHMS = get_args(KeyAlgorithm)
 MOST_LABELS = 20
+PATHS = Paths(plan="/certificates/plan", apply="/certificates/apply")
 # Settings of each type of destination that the form offers; the document may have more.
 PLACES = {
     "secrets-manager": (("secret", "Name of the secret"),),
@@ -37,7 +39,7 @@ def plan(request: Request) -> Response:
     context, form = context_of(request), form_of(request)
     edited = text(form, "document")
     document = edited or to_text(document_of(form))
-    return _planned(request, context, document)
+    return planned(request, context.services.documents, document, PATHS)
 
 
 def apply(request: Request) -> Response:
@@ -46,7 +48,7 @@ def apply(request: Request) -> Response:
     try:
         done = context.services.documents.apply(document)
     except BadDocument as error:
-        return _document(request, document, None, error.lines)
+        return document_page(request, document, PATHS, problems=error.lines)
     for note in done.notes:
         context.session.tell(note, "note")
     for name in done.names:
@@ -94,19 +96,6 @@ def _document_with(form: FormData, certificate: dict[str, Any]) -> dict[str, Any
     if labels:
         certificate["labels"] = labels
     return {"version": VERSION, "certificates": [certificate]}
-
-
-def _planned(request: Request, context: Context, document: str) -> Response:
-    try:
-        found = context.services.documents.plan(document)
-    except BadDocument as error:
-        return _document(request, document, None, error.lines)
-    return _document(request, document, found, ())
-
-
-def _document(request: Request, document: str, plan: DocumentPlan | None, problems: tuple[str, ...]) -> Response:
-    values = {"document": document, "plan": plan, "problems": problems}
-    return page(request, "document.html", values, status=422 if problems else 200)
 
 
 def _form(request: Request, values: dict[str, Any]) -> Response:

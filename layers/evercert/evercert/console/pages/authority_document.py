@@ -1,0 +1,59 @@
+"""Page of the authority's documents: create and edit policies and profiles."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from evercert.console.context import context_of
+from evercert.console.document_page import Paths, document_page, planned
+from evercert.console.forms import form_of, text
+from evercert.console.pages.authority import desk_of
+from evercert.console.rendering import redirect
+from evercert.console.services import BadDocument
+
+PATHS = Paths(plan="/authority/plan", apply="/authority/apply")
+# A profile for web servers; the plan names what does not fit the stack.
+START = """\
+version: authority/v1
+
+policies:
+  web-servers:
+    preset: tls-server
+    sans:
+      - type: dns_name
+        allowed: ["*.example.com"]
+
+profiles:
+  - project: my-project
+    slug: web-servers
+    cas: [issuing-ec, issuing-rsa]
+    policy: web-servers
+    api:
+      auto-renew: true
+      renew-before-days: 30
+"""
+
+
+def show(request: Request) -> Response:
+    """Return the document of a profile, or one to begin with."""
+    desk, profile = desk_of(context_of(request)), request.query_params.get("profile")
+    return document_page(request, desk.documents.text_of(profile) if profile else START, PATHS)
+
+
+def plan(request: Request) -> Response:
+    """Show what the document would change."""
+    return planned(request, desk_of(context_of(request)).documents, text(form_of(request), "document"), PATHS)
+
+
+def apply(request: Request) -> Response:
+    """Apply the document."""
+    context, document = context_of(request), text(form_of(request), "document")
+    try:
+        done = desk_of(context).documents.apply(document)
+    except BadDocument as error:
+        return document_page(request, document, PATHS, problems=error.lines)
+    for note in done.notes:
+        context.session.tell(note, "note")
+    context.session.tell("Nothing to change." if done.empty else "Applied.")
+    return redirect(context, "/authority")

@@ -1,0 +1,82 @@
+"""Documents of the console: the plan and the effect are those of `evercert apply`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evercert.aws.tags import Owner
+from evercert.cli.web_console.documents import Documents
+from evercert.console.services import BadDocument
+from evercert.contracts.record import Record
+from evercert.errors import Unavailable
+from tests.doubles.command import STACK_ID, no_secret
+from tests.doubles.fakes import FakeQueue, FakeTable
+
+TEXT = """\
+version: evercert/v1
+issuers:
+  main: {type: self-signed}
+certificates:
+  - name: web
+    issuer: main
+    attributes: {alt-names: [www.example.com]}
+    destinations: [{type: secrets-manager}]
+"""
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    return FakeTable()
+
+
+@pytest.fixture
+def desk(table: FakeTable, monkeypatch: pytest.MonkeyPatch) -> Documents:
+    connection: Any = SimpleNamespace(
+        name="evercert", id=STACK_ID, specs=table, queue=FakeQueue(), owner=Owner.of(STACK_ID), regions=["eu-central-1"],
+        outputs={}, parameters={}, listed=lambda _: [], clients=SimpleNamespace(secretsmanager=SimpleNamespace(describe_secret=no_secret)),
+        credential_secrets=SimpleNamespace(compare=lambda _: {}, write=lambda *_: None),
+    )  # fmt: skip
+    monkeypatch.setattr("evercert.cli.preflight.compare", lambda *_: SimpleNamespace(refused=[], notes=[]))
+    return Documents(connection)
+
+
+def test_plan_writes_nothing(desk: Documents, table: FakeTable) -> None:
+    found = desk.plan(TEXT)
+    assert found.lines == ("+ issuer main (create)", "+ certificate web (create) → new certificate")
+    assert (found.names, found.empty) == (("web",), False)
+    assert table.record("web") is None
+
+
+def test_apply_writes_and_nudges(desk: Documents, table: FakeTable) -> None:
+    desk.apply(TEXT)
+    assert isinstance(table.record("web"), Record)
+    assert [nudge.certificate for nudge in desk.connection.queue.sent] == ["web"]  # type: ignore[attr-defined]
+    assert desk.plan(TEXT).empty
+
+
+def test_apply_without_a_queue_says_when_the_work_starts(desk: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> None:
+        raise Unavailable("cannot send: timed out")
+
+    monkeypatch.setattr(desk.connection.queue, "send", fail)
+    assert desk.apply(TEXT).notes[-1] == "cannot send: timed out; the schedule starts the work at its next tick"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "line 1: "), (TEXT.replace("issuer: main", "isuer: main"), "line 6: "), ("a: [", "line 2: "), ("\x00", "line 1: "),
+        (TEXT.replace("main: {type: self-signed}", "other: {type: self-signed}"), "web: unknown issuer 'main'"),
+    ],
+    ids=["empty", "key", "yaml", "control", "issuer"],
+)  # fmt: skip
+def test_mistakes_name_their_line(desk: Documents, table: FakeTable, text: str, line: str) -> None:
+    for act in (desk.plan, desk.apply):
+        with pytest.raises(BadDocument) as raised:
+            act(text)
+        assert any(found.startswith(line) for found in raised.value.lines), raised.value.lines
+        assert "evercert-" not in str(raised.value)
+    assert table.record("web") is None
