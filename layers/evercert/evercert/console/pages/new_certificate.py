@@ -78,7 +78,7 @@ def document_of(form: FormData) -> dict[str, Any]:
 
 
 def _with_csr(form: FormData, csr: str) -> dict[str, Any]:
-    """Return the document of a CSR, whose names and key it has; whoever made it has the private key."""
+    """Return the document of a CSR, which has the names and the key; its maker has the private key."""
     certificate: dict[str, Any] = {"name": text(form, "name"), "issuer": text(form, "issuer"), "csr": f"{csr}\n"}
     if ttl := text(form, "ttl"):
         certificate["attributes"] = {"ttl": ttl}
