@@ -106,7 +106,8 @@ class Guard:
         clicked in a page of another site.
         """
         start = f"{self.session.path}/"
-        page = f'<!doctype html><title>evercert</title><p><a href="{start}">Go on to the console</a>'
+        icon = f'<link rel="icon" href="{self.session.path}/static/icon.svg">'  # else a browser asks for /favicon.ico
+        page = f'<!doctype html><title>evercert</title>{icon}<p><a href="{start}">Go on to the console</a>'
         answer = HTMLResponse(page, headers={"Refresh": f"0; url={start}"})
         answer.set_cookie(
             self.cookie_name, self.session.cookie, path=self.session.path, httponly=True, samesite="strict"
