@@ -224,7 +224,8 @@ def test_certificate_is_revoked_once(certificates) -> None:
     revoked = certificates.revoke(found.id, LATER, "KEY_COMPROMISE", OPERATOR)
     assert revoked == replace(found, revoked_at=LATER, reason="KEY_COMPROMISE", updated_at=LATER)
     assert certificates.certificate(found.id) == revoked
-    assert certificates.revoke(found.id, LATER, "SUPERSEDED", OPERATOR) is None
+    for at in (LATER, LATER + timedelta(hours=1)):  # the trail has one entry for each time
+        assert certificates.revoke(found.id, at, "SUPERSEDED", OPERATOR) is None
     assert certificates.revoke(str(uuid.uuid4()), LATER, "SUPERSEDED", OPERATOR) is None
     assert certificates.certificate(found.id) == revoked
 
