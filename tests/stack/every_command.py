@@ -98,6 +98,8 @@ def of_certificates(run: People, name: str) -> None:
     run.run("apply", file, "--wait")
     run.run("apply", file, "--now")
     run.run("list")
+    run.run("list", "--timeline")
+    run.run("report", "--html", "-")
     run.run("show", name)
     run.run("history", name)
     with subscribers(run, name):

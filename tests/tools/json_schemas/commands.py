@@ -59,6 +59,7 @@ SUMMARY = record(
     next_look_at=optional(TIME),
     error=optional(TEXT),
 )
+DAY = record(date={"type": "string", "format": "date"}, ends=COUNT, at_risk=COUNT)
 FACTS = record(
     ("common_name", "obtained_at", "reference"),
     revision=COUNT,
@@ -227,7 +228,7 @@ SCHEMAS: dict[str, Schema] = {
         written=FLAG,
         results=RESULTS,
     ),
-    "list": array(either(SUMMARY, record(**UNREADABLE))),
+    "list": either(array(either(SUMMARY, record(**UNREADABLE))), array(DAY)),
     "show": either(DETAIL, record(**UNREADABLE, uid=TEXT, revision=COUNT, deliveries=mapping(DELIVERY))),
     "history": array(OUTCOME),
     "renew": record(

@@ -23,6 +23,7 @@ from evercert.operations.escapes import quoted, unquoted
 from tests.doubles.command import no_secret
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
 from tests.doubles.strict_aws import ACCOUNT, REGION
+from tests.unit.operations.report.test_page import require_harmless
 
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 NAMES = ["", " ", "a b", "-web", "--all", "a/b", "\x1b[31mred", "a\nb", "\x00", "a\x7fb", "\x9b31m", "\u202egpj", "a\u2028b", "\ud800",
@@ -61,6 +62,7 @@ def evercert(
         clients=SimpleNamespace(secretsmanager=SimpleNamespace(describe_secret=no_secret)),
         owner=Owner(ACCOUNT, REGION, "evercert"),
         regions=[REGION],
+        name="evercert",
     )
     monkeypatch.setattr(terminal, "connect", lambda stack, region: connection)
 
@@ -111,6 +113,17 @@ def test_list_survives_a_record_that_cannot_be_shown(
     monkeypatch.setattr("evercert.operations.summaries.to_text", lambda moment: 1 / 0)
     rows = json.loads(evercert("list", "--json")[1])
     assert rows == [{"name": "web", "state": "unreadable", "error": "cannot be shown (ZeroDivisionError)"}]
+
+
+def test_report_and_timeline_count_every_record(table: FakeTable, evercert: Callable[..., Ended]) -> None:
+    names = [*planted(table), *NAMES]
+    for name in NAMES:
+        put(table, name)
+    code, out, _ = evercert("report", "--html", "-")
+    assert code == 0 and f"<caption>Total: {len({'web', *names}):,}</caption>" in out
+    assert require_harmless(out).tags["table"] == 3
+    code, out, _ = evercert("list", "--timeline")
+    assert code == 0 and f" of {len({'web', *names}):,} certificates end" in out
 
 
 def test_broken_records_do_not_stop_renewals_and_documents(

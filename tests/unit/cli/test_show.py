@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.cli.show import _note
 from evercert.contracts.record import Facts, Record
+from evercert.operations.row_note import note
 from evercert.operations.summaries import summary
 from evercert.timestamps import to_text
 from tests.doubles.fakes import START, spec
@@ -25,6 +25,6 @@ def record(begins: timedelta) -> Record:
 def test_list_notes_a_certificate_that_is_not_yet_valid(error: str | None) -> None:
     early, now = timedelta(minutes=6), START
     row = summary(record(early), now) | {"error": error}
-    assert _note(row, now) == "; ".join(filter(None, (f"not valid before {to_text(now + early)}", error)))
-    assert _note(summary(record(timedelta(minutes=5)), now) | {"error": error}, now) == (error or "")
-    assert _note({"name": "x", "error": error}, now) == (error or "")
+    assert note(row, now) == "; ".join(filter(None, (f"not valid before {to_text(now + early)}", error)))
+    assert note(summary(record(timedelta(minutes=5)), now) | {"error": error}, now) == (error or "")
+    assert note({"name": "x", "error": error}, now) == (error or "")

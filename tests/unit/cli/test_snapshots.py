@@ -1,4 +1,4 @@
-"""Output of `list`, `show`, `history` and the plan, on terminals of three widths and in a pipe.
+"""Output of `list` with its timeline, `show`, `history` and the plan, on terminals of three widths and in a pipe.
 
 `WRITE_SNAPSHOTS=1` writes the files of `snapshots/`; read their difference before you commit it.
 """
@@ -69,6 +69,7 @@ EVENTS = [
 ]
 PAGES = {
     "list": ["list"],
+    "timeline": ["list", "--timeline"],
     "show-failing": ["show", "mail"],
     "show-ready": ["show", "api"],
     "show-expired": ["show", "old"],

@@ -22,6 +22,7 @@ from evercert.cli import (
     listing,
     pauses,
     renewal,
+    report,
     rollback,
     stack,
     take_over,
@@ -52,6 +53,7 @@ app.command()(console)
 app.command("list")(listing.list_)
 app.command("show")(certificates.show_)
 app.command()(certificates.history)
+app.command()(report.report)
 app.command()(renewal.renew)
 app.command()(rollback.rollback)
 app.command()(deletion.delete)

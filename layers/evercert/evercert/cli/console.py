@@ -61,6 +61,10 @@ class Terminal(Console):
             before = ","
         self._write(["[]\n" if before == "[" else "\n]\n"])
 
+    def pieces(self, texts: Iterable[str]) -> None:
+        """Write a file for another program, such as a page: as it is, without escapes."""
+        self._write(texts)
+
     def _write(self, texts: Iterable[str]) -> None:
         try:
             self.file.writelines(texts)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
 import typer
 
-from evercert.cli import arguments, show, terminal
+from evercert.cli import arguments, show, terminal, timeline
 from evercert.cli.files import BadInput
 from evercert.cli.selection import Issuers, Labels, Patterns, States, find, selection_options
 from evercert.cli.terminal import Json, Region, Stack
-from evercert.operations import summaries
+from evercert.operations import overview, summaries
 from evercert.operations.escapes import quoted
 
 PAGE = 100  # rows of a table, and rows that are printed together
@@ -26,6 +27,9 @@ Limit = Annotated[
 ]
 After = Annotated[str | None, typer.Option(metavar="NAME", help="Start after this name, the last one of a page.")]
 Everything = Annotated[bool, typer.Option("--all", help="List all certificates, printed while they are read.")]
+AsTimeline = Annotated[
+    bool, typer.Option("--timeline", help="Draw how many certificates end in each week of the next 90 days.")
+]
 
 
 def list_(
@@ -38,6 +42,7 @@ def list_(
     limit: Limit = None,
     after: After = None,
     everything: Everything = False,
+    as_timeline: AsTimeline = False,
     stack: Stack = "evercert",
     region: Region = None,
     as_json: Json = False,
@@ -46,6 +51,8 @@ def list_(
     selection = selection_options(names, label, issuer, state)
     first = _first(after, sort)
     most = _most(limit, everything=everything, as_json=as_json)
+    if as_timeline:
+        _require_all(limited=limit is not None or everything or after is not None, is_sorted=sort != "name")
     connection = terminal.connect(stack, region)
     now = terminal.now()
     pauses = terminal.current_pauses(connection)
@@ -53,6 +60,10 @@ def list_(
     if found.missing:
         raise BadInput([terminal.not_found(name) for name in found.missing])
     rows: Iterator[Row] = (summaries.summary(record, now, pauses) for record in found.records)
+    if as_timeline:
+        _draw(rows, now, filtered=bool(selection), as_json=as_json)
+        terminal.note_pauses(pauses)
+        return
     if sort == "expiry":
         with terminal.err.status("reading the table"):
             rows = iter(sorted(rows, key=lambda row: (str(row.get("not_after") or "~"), str(row["name"]))))
@@ -64,13 +75,28 @@ def list_(
         for page in shown.pages():
             table.print(page)
         if shown.last is None:
-            filtered = bool(selection) or after is not None
-            hint = "No certificates yet; write a document and run: evercert apply FILE"
-            terminal.out.print("No certificates match." if filtered else hint)
+            _print_none(filtered=bool(selection) or after is not None)
     if shown.more:
         following = f"--after {quoted(str(shown.last))}" if sort == "name" else "--limit NUMBER"
         terminal.notes([f"more certificates follow; to list them, add {following}, or --all"])
     terminal.note_pauses(pauses)
+
+
+def _draw(rows: Iterator[Row], now: datetime, *, filtered: bool, as_json: bool) -> None:
+    """Print the timeline of the rows, or its days as JSON."""
+    with terminal.err.status("reading the table"):
+        found = list(rows)
+    if as_json:
+        terminal.out.json_array(timeline.values(overview.timeline(found, now)))
+    elif found:
+        timeline.draw(terminal.out, found, now)
+    else:
+        _print_none(filtered=filtered)
+
+
+def _print_none(*, filtered: bool) -> None:
+    hint = "No certificates yet; write a document and run: evercert apply FILE"
+    terminal.out.print("No certificates match." if filtered else hint)
 
 
 class _Shown:
@@ -111,3 +137,11 @@ def _most(limit: int | None, *, everything: bool, as_json: bool) -> int | None:
     if everything and limit is not None:
         raise BadInput(["--all and --limit exclude each other: pass only one of them"])
     return None if everything or (as_json and limit is None) else limit or PAGE
+
+
+def _require_all(*, limited: bool, is_sorted: bool) -> None:
+    """Raise BadInput for options of the table: a timeline of one page would hide certificates."""
+    if limited:
+        raise BadInput(["--timeline excludes --limit, --after and --all: it counts all certificates that match"])
+    if is_sorted:
+        raise BadInput(["--timeline and --sort exclude each other: the weeks are in the order of time"])

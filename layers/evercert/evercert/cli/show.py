@@ -11,9 +11,9 @@ from rich.text import Text
 from evercert.cli.console import Terminal, styled
 from evercert.cli.grid import Grid
 from evercert.contracts.events import Outcome
-from evercert.deadline import CLOCK_TOLERANCE
 from evercert.operations.ages import relative
 from evercert.operations.escapes import quoted, visible
+from evercert.operations.row_note import note
 from evercert.operations.summaries import EXPIRED
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Listing:
                 row.get("issuer") or "",
                 _in(row.get("not_after"), self._now),
                 _in(row.get("next_look_at" if row.get("requested") else "renew_at"), self._now),
-                styled(_note(row, self._now), "red"),
+                styled(note(row, self._now), "red"),
             )
         table.show_header = not self._widths
         self._widths = table.align(self._widths)
@@ -121,16 +121,6 @@ def checks(console: Terminal, found: Iterable[Check]) -> None:
 def _state(row: Mapping[str, Any]) -> Text:
     state = EXPIRED if row.get("expired") else row["state"]
     return styled(state.upper() if state == EXPIRED else state, STYLES.get(state, ""))
-
-
-def _note(row: Mapping[str, Any], now: datetime) -> str:
-    begins = row.get("not_before")
-    early = begins is not None and datetime.fromisoformat(begins) > now + CLOCK_TOLERANCE
-    hidden = row["state"] if row.get("expired") and row["state"] != "ready" else None
-    paused = "paused" if row.get("paused") and row["state"] != "paused" else None
-    requested = "renewal requested" if row.get("requested") and not row.get("error") else None
-    begin = f"not valid before {begins}" if early else None
-    return "; ".join(filter(None, (hidden, paused, requested, begin, row.get("error"))))
 
 
 def _in(moment: str | None, now: datetime) -> str:
