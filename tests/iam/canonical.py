@@ -14,6 +14,7 @@ NAMES = [
     (re.compile(r"(secret:evercert/(?:certificates|credentials)/).*"), r"\1NAME-AbCdEf"),
     (re.compile(r"(parameter/evercert/(?:certificates|credentials)/).*"), r"\1NAME"),
     (re.compile(r"^(?!parameter/)[^/:]+/(evercert/certificates/).*"), r"BUCKET/\1NAME"),
+    (re.compile(r"^[^/:]+/(evercert/reports/[^/]+/).*(\.html)"), r"BUCKET/\1evercert\2"),
     (re.compile(r"^(?!BUCKET)bucket-.*"), "BUCKET"),
     (re.compile(r"(certificate/)[^*].*"), r"\1ID"),
     (re.compile(r"(key/)[0-9a-f-]{36}"), r"\1ID"),

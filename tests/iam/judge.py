@@ -21,6 +21,7 @@ from tests.iam.policies import Statement, statements
 ROLES = {
     "checker": "CheckerRole", "issuer": "IssuerRole", "responder": "ResponderRole", "signer": "SignerRole",
     "authority": "AuthorityRole", "administration": "AdministrationRole", "renewal": "RenewalRole", "validator": "ValidatorRole",
+    "report": "ReportRole",
 }  # fmt: skip
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized"}
 MISSING = {"ResourceNotFoundException", "NotFoundException"}

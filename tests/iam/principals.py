@@ -24,6 +24,7 @@ RENEWAL = (
     "functions/renewal/", "authority/registration/auto_renewal", "aws/authority/renewal_announcer",
     "authority/registration/approval_notices", "aws/authority/approval_announcer",
 )  # fmt: skip
+REPORT = ("functions/report/", "aws/dynamodb/report_reader", "aws/report_bucket")
 ADMINISTRATION = ("functions/administration/", "authority/administration/")
 # Adapters that a test calls directly; their other callers are above.
 ADAPTERS = [
@@ -48,6 +49,8 @@ def principal(files: Sequence[str], operation: str = "") -> str:
         return "administration"
     if any(file.startswith(RENEWAL) for file in files):  # it shares use cases with the front
         return "renewal"
+    if any(file.startswith(REPORT) for file in files):  # it reads records as operators do
+        return "report"
     for rules in (RULES, ADAPTERS):
         for file in files:
             for start, who in rules:

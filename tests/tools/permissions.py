@@ -28,6 +28,7 @@ PARAMETERS = {
     "Responder": "yes",
     "Probes": "yes",
     "Acknowledgements": "yes",
+    "ReportBucket": "BUCKET",
     "DestinationRegions": "us-east-1",
     "SecretArns": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:NAME-AbCdEf",
     "DestinationBuckets": "arn:aws:s3:::BUCKET",

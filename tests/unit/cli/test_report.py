@@ -155,7 +155,7 @@ def test_failure_leaves_the_old_file(stored: Command, tmp_path: Path, monkeypatc
         yield "<!doctype html>"
         raise Unavailable("the table does not answer")
 
-    for place in ("evercert.operations.report.page.render", "evercert.operations.report.rows.rows"):
+    for place in ("evercert.operations.report.page.render", "evercert.operations.report.page.rows"):
         with monkeypatch.context() as patched:
             patched.setattr(place, fail)
             ended = stored("report", "--html", str(file))

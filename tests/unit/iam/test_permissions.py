@@ -23,7 +23,7 @@ def explained(*but: str) -> list[dict[str, Any]]:
     others = {"role": "*", "action": sorted(every - set(but))}
     roles = [
         {"role": f"{role}Role", "action": list(but)}
-        for role in ("Checker", "Issuer", "Authority", "Administration", "Renewal")
+        for role in ("Checker", "Issuer", "Authority", "Administration", "Renewal", "Report")
     ]
     return [others, *roles] if but else [others]
 

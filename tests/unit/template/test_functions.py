@@ -22,7 +22,7 @@ def test_functions_run_in_the_given_subnets() -> None:
     assert not any("VpcConfig" in one["Properties"] for one in of("AWS::Serverless::Function").values())
 
 
-@pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole", "AuthorityRole", "SignerRole"])
+@pytest.mark.parametrize("role", ["CheckerRole", "IssuerRole", "AuthorityRole", "SignerRole", "ReportRole"])
 def test_network_interfaces_are_of_lambda_itself(role: str) -> None:
     """In every case: CloudFormation updates the role before Lambda deletes the interfaces of emptied SubnetIds."""
     statements = RESOURCES[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
@@ -125,6 +125,7 @@ def test_asynchronous_runs_have_retries_that_fit_their_task() -> None:
         "CheckerFunction": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300},
         "AuthorityFunction": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600},
         "RenewalFunction": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300},
+        "ReportFunction": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3_600},
     }
 
 

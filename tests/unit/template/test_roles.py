@@ -31,6 +31,7 @@ ROLES = (
     "AdministrationRole",
     "RenewalRole",
     "ValidatorRole",
+    "ReportRole",
 )
 
 
@@ -38,7 +39,7 @@ def test_every_role_has_the_permissions_boundary() -> None:
     assert {
         name: role["Properties"]["PermissionsBoundary"] for name, role in of("AWS::IAM::Role").items()
     } == dict.fromkeys(ROLES, BOUNDARY)
-    assert len(schedules()) == 4
+    assert len(schedules()) == 5
     assert all(schedule["PermissionsBoundary"] == BOUNDARY for schedule in schedules().values())
 
 
@@ -66,7 +67,7 @@ def test_permissions_boundary_is_the_arn_of_a_policy(arn: str, valid: bool) -> N
 def test_schedules_and_api_are_named_after_the_stack() -> None:
     prefix = {"Prefix": {"If": ["HasShortName", {"Ref": "ShortName"}, {"Ref": "AWS::StackName"}]}}
     names = [schedule["Name"] for schedule in schedules().values()]
-    assert names == [{"Sub": [f"${{Prefix}}-{task}", prefix]} for task in ("tick", "sweep", "crl", "renew")]
+    assert names == [{"Sub": [f"${{Prefix}}-{task}", prefix]} for task in ("tick", "sweep", "crl", "renew", "daily")]
     assert RESOURCES["AuthorityApi"]["Properties"]["Name"] == {"Sub": ["${Prefix}-authority", prefix]}
 
 

@@ -654,6 +654,7 @@ def test_role_policies_stay_below_the_iam_size_limit(secrets: int, more: dict[st
             "Responder": "yes",
             "Probes": "yes",
             "Acknowledgements": "yes",
+            "ReportBucket": "reports-of-the-platform-team",
             "SecretArns": many,
             "DestinationRegions": "us-east-1,eu-west-1",
             "DestinationBuckets": ",".join(f"arn:aws:s3:::certificates-of-the-platform-team-{n}" for n in range(5)),

@@ -12,7 +12,6 @@ from evercert.cli.files import BadInput
 from evercert.cli.output_file import OutputFile
 from evercert.cli.selection import Issuers, Labels, Patterns, States, find, selection_options
 from evercert.cli.terminal import Region, Stack
-from evercert.operations import pause_notes
 from evercert.operations.selection import Selection
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ def report(
 
 def _read(connection: Connection, selection: Selection) -> Report:
     from evercert.operations.report.page import Report  # noqa: PLC0415 (help needs none of it)
-    from evercert.operations.report.rows import rows  # noqa: PLC0415
 
     now = terminal.now()
     pauses = terminal.current_pauses(connection)
@@ -59,15 +57,8 @@ def _read(connection: Connection, selection: Selection) -> Report:
     if found.missing:
         raise BadInput([terminal.not_found(name) for name in found.missing])
     with terminal.err.status("reading the table"):
-        listed = list(rows(found.records, pauses, now))
-    return Report(
-        stack=connection.name,
-        region=connection.owner.region,
-        at=now,
-        rows=listed,
-        pauses=[f"{line}; to resume it, run: {command}" for line, command in pause_notes.describe(pauses)],
-        selection=_words(selection),
-    )
+        words = _words(selection)
+        return Report.of(connection.name, connection.owner.region, now, found.records, pauses, selection=words)
 
 
 def _pieces(found: Report) -> Iterator[str]:

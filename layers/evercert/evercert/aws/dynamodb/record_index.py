@@ -12,7 +12,7 @@ from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.errors import Unavailable
+from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -27,12 +27,20 @@ _PAUSE = 0.05  # seconds, doubled with each attempt
 
 
 class DynamoDBRecordIndex:
-    """Records of a table by name; the index contains every item, also those that do not parse."""
+    """Records of a table by name; the index contains every item, also those that do not parse.
 
-    def __init__(self, client: DynamoDBClient, table: str, sleep: Callable[[float], None]) -> None:
+    With `attributes`, only these are read, and a table without the index is refused: a scan would read everything.
+    """
+
+    def __init__(
+        self, client: DynamoDBClient, table: str, sleep: Callable[[float], None], attributes: Sequence[str] = ()
+    ) -> None:
         self._client = client
         self._table = table
         self._sleep = sleep
+        names = {f"#{name}": name for name in attributes}
+        projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        self._projection: dict[str, Any] = projection if names else {}
 
     def records(self, after: str | None = None) -> Iterator[Record | Unreadable]:
         """Yield the records whose names follow `after`; a table without the index is scanned."""
@@ -40,7 +48,11 @@ class DynamoDBRecordIndex:
             for names in self._names(after):
                 for begin in range(0, len(names), BATCH):
                     yield from self._read(names[begin : begin + BATCH])
-        except _NoIndex:
+        except _NoIndex as error:
+            if self._projection:
+                raise Misconfigured(
+                    f"cannot read table {self._table}: it has no index {INDEX}; add the index to the table"
+                ) from error
             yield from self._scan(after)
 
     def named(self, names: Sequence[str]) -> Iterator[Record | Unreadable]:
@@ -77,7 +89,7 @@ class DynamoDBRecordIndex:
         """Return the records in this order, without those that were deleted since they were found."""
         found: dict[str, Any] = {}
         keys = [{"pk": {"S": name}, "sk": {"S": items.SK}} for name in names]
-        wanted: Any = {self._table: {"Keys": keys, "ConsistentRead": latest}}
+        wanted: Any = {self._table: {"Keys": keys, "ConsistentRead": latest, **self._projection}}
         attempt = 0
         for _ in range(len(names) + _ATTEMPTS):  # a call of large items returns at least one of them
             with translated(f"read table {self._table}"):

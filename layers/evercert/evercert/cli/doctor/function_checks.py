@@ -20,12 +20,13 @@ _SUPPORTED = re.compile(r"python3\.(?:1[2-9]|[2-9][0-9])")
 # Lambda Developer Guide, "Lambda runtimes": the dates of deprecation. AWS may move them.
 DEPRECATED = {"python3.12": date(2028, 10, 31), "python3.13": date(2029, 6, 30)}
 NOTICE = timedelta(days=180)
+OPTIONAL = ("ResponderFunction", "ValidatorFunction", "ReportFunction")
 
 
 def of_functions(connection: Connection) -> dict[str, CheckFunction]:
-    """Return the checks by the output that names the function; responder and validator are optional."""
+    """Return the checks by the output that names the function; some are optional."""
     names = ["CheckerFunction", "IssuerFunction"]
-    names += [name for name in ("ResponderFunction", "ValidatorFunction") if name in connection.outputs]
+    names += [name for name in OPTIONAL if name in connection.outputs]
     return {name: partial(function, connection, name) for name in names}
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from evercert import __version__
+from evercert.contracts.ports import Unreadable
+from evercert.contracts.record import Record
+from evercert.contracts.spec_store import Pause, PauseTarget
+from evercert.operations import pause_notes
 from evercert.operations.ages import relative
 from evercert.operations.escapes import quoted
 from evercert.operations.overview import BROKEN, Overview, Row, overview, state_of
 from evercert.operations.report.chart import chart
 from evercert.operations.report.markup import header_row, isolated, row, text
-from evercert.operations.report.rows import NEXT_STEPS
+from evercert.operations.report.rows import NEXT_STEPS, rows
 from evercert.operations.report.style import POLICY, STYLE
 from evercert.operations.row_note import note
 from evercert.operations.weeks import others, weeks
@@ -31,6 +36,21 @@ class Report:
     rows: Sequence[Row]
     pauses: Sequence[str] = ()
     selection: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        stack: str,
+        region: str,
+        at: datetime,
+        records: Iterable[Record | Unreadable],
+        pauses: Mapping[PauseTarget, Pause],
+        *,
+        selection: str = "",
+    ) -> Self:
+        """Return the report on these records; they are read here."""
+        words = [f"{line}; to resume it, run: {command}" for line, command in pause_notes.describe(pauses)]
+        return cls(stack, region, at, list(rows(records, pauses, at)), words, selection)
 
 
 def render(report: Report) -> Iterator[str]:
