@@ -39,7 +39,7 @@ def report(
     """Write one HTML page: certificates by state, a timeline, what needs attention first, and the inventory."""
     selection = selection_options(names, label, issuer, state)
     file = None if html == STANDARD_OUTPUT else OutputFile(html)
-    found = _read(terminal.connect(stack, region), selection)
+    found = _collected(terminal.connect(stack, region), selection)
     pieces = _pieces(found)
     if file is None:
         terminal.out.pieces(pieces)
@@ -48,7 +48,7 @@ def report(
     terminal.out.print(f"wrote {html}; certificates: {len(found.rows):,}")
 
 
-def _read(connection: Connection, selection: Selection) -> Report:
+def _collected(connection: Connection, selection: Selection) -> Report:
     from evercert.operations.report.page import Report  # noqa: PLC0415 (help needs none of it)
 
     now = terminal.now()

@@ -63,8 +63,9 @@ def test_function_with_errors_is_reported() -> None:
     assert (check.status, check.found) == ("warning", "3 errors in the last hour")
 
 
-def test_responder_is_checked_if_the_stack_has_one() -> None:
+@pytest.mark.parametrize("output", ["ResponderFunction", "ValidatorFunction", "ReportFunction"])
+def test_optional_function_is_checked_if_the_stack_has_it(output: str) -> None:
     stack = connection()
     assert set(function_checks.of_functions(stack)) == {"CheckerFunction", "IssuerFunction"}
-    stack.outputs["ResponderFunction"] = "responder"
-    assert only(stack, "ResponderFunction").status == "ok"
+    stack.outputs[output] = "function"
+    assert only(stack, output).status == "ok"
