@@ -31,7 +31,8 @@ from evercert.registry import Component
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
 
 PORT = 8123
-ORIGIN = f"http://127.0.0.1:{PORT}"
+HOST = "8c1f2a6b0d3e4f57.localhost"
+ORIGIN = f"http://{HOST}:{PORT}"
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
 
@@ -100,12 +101,15 @@ class FakeAuthority:
             raise Rejected("the name root is taken")
         return CAPlan((f"+ KMS key of CA {name}",), f"evercert authority init --issuing {name}={algorithm}")
 
-    def issued(self) -> Sequence[Mapping[str, Any]]:
+    def issued(self, search: str, most: int) -> Sequence[Mapping[str, Any]]:
+        if search == "*.com":
+            raise Rejected("the search is too broad")
         return [{"id": "c-1", "names": [self.text], "serial_number": "4d", "not_before": "2026-11-01T00:00:00Z",
                  "not_after": "2027-11-01T00:00:00Z", "profile": "shop/web", "status": "active", "reasons": ["SUPERSEDED"]}]  # fmt: skip
 
-    def revoke(self, certificate: str, reason: str) -> None:
+    def revoke(self, certificate: str, reason: str) -> bool:
         self.revoked.append((certificate, reason))
+        return True
 
 
 class FakeDoctor:
@@ -127,7 +131,7 @@ class FakeConsole:
         self.table, self.queue, self.now = FakeTable(), FakeQueue(), START
         self.documents, self.feed = FakeDocuments(), FakeFeed()
         self.table.write_issuer("main", Component.model_validate({"type": "self-signed"}))
-        self.session = Session()
+        self.session = Session(host=HOST)
         self.services = Services(
             stack="evercert", region="eu-central-1", specs=self.table, queue=self.queue, issuers=ISSUERS,
             clock=lambda: self.now, documents=self.documents, doctor=FakeDoctor(), events=self.feed, version="1.2.3",

@@ -38,7 +38,9 @@ def dynamodb(operation: str, params: Any, where: Where, _facts: object) -> Itera
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in params["TransactItems"]:
             ((kind, inner),) = item.items()
-            yield _need(TRANSACTION[kind], inner, where, {"dynamodb:EnclosingOperation": operation})
+            # The Service Authorization Reference lists this key for all of them but ConditionCheckItem.
+            enclosing = {} if kind == "ConditionCheck" else {"dynamodb:EnclosingOperation": operation}
+            yield _need(TRANSACTION[kind], inner, where, enclosing)
     elif operation in ("BatchGetItem", "BatchWriteItem"):
         for table, inner in params["RequestItems"].items():
             keys = inner["Keys"] if isinstance(inner, dict) else [_written(one) for one in inner]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -79,7 +80,8 @@ def test_delete_needs_the_name(console: FakeConsole) -> None:
     assert "evercert will no longer renew it" in console.text("/certificate/delete", name="web")
     assert "web deleted" in console.followed(console.post("/certificate/delete", name="web", typed="web"))
     assert console.table.record("web") is None
-    assert "web deleted" in console.followed(console.post("/certificate/delete", name="web", typed="web"))
+    text = console.followed(console.post("/certificate/delete", name="web", typed="web"))
+    assert "There is no certificate web" in text
 
 
 def test_record_of_a_newer_version_is_not_deleted(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +137,65 @@ def test_plan_of_a_request_has_neither_names_nor_algorithm(console: FakeConsole)
     assert "RSA_2048" not in html
 
 
+def test_line_ends_of_browsers_do_not_change_a_document(console: FakeConsole) -> None:
+    """A text area sends CRLF; what the page shows again must be the same document."""
+    document = "version: evercert/v1\n# a\ttab, an emoji \U0001f469\u200d\U0001f4bb\n"
+    answer = console.post("/certificates/plan", document=document.replace("\n", "\r\n"))
+    shown = unescape(answer.text.partition('class="code">')[2].partition("</textarea>")[0])
+    assert shown == document.strip()
+    console.post("/certificates/apply", document=shown.replace("\n", "\r\n"))
+    assert console.documents.applied == [document.strip()]
+
+
+def test_request_of_a_lost_key_is_not_used(console: FakeConsole) -> None:
+    """After "Back", a browser restores the request, and the person chooses that evercert makes the key."""
+    form = {
+        "csr": "-----BEGIN CERTIFICATE REQUEST-----",
+        "made-by": "evercert",
+        "alt-names": "b.example.com",
+        "destination": "acm",
+    }
+    html = console.post("/certificates/plan", name="web", issuer="main", **form).text
+    assert "CERTIFICATE REQUEST" not in html
+    assert "b.example.com" in html
+
+
+def test_success_is_told_though_the_row_cannot_be_read(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.store("web")
+    console.text("/")
+    pauses = console.table.pauses
+
+    def fail(_: Any) -> Any:
+        raise Unavailable("timed out")
+
+    monkeypatch.setattr(console.table, "pauses", fail)
+    answer = console.post("/certificate/delete", name="web", typed="web")
+    monkeypatch.setattr(console.table, "pauses", pauses)
+    assert "web deleted" in console.followed(answer)
+
+
+@pytest.mark.parametrize("to", ["", "x", "-1", "9" * 5_000])
+def test_rollback_needs_a_revision(console: FakeConsole, to: str) -> None:
+    console.store("web")
+    assert "invalid revision" in console.followed(console.post("/certificate/rollback", name="web", to=to))
+    assert console.page("/certificate/rollback", name="web", to=to[:2_000]).status_code == 409
+
+
+def test_unforeseen_error_shows_no_text_of_it(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise ValueError("client-secret hunter2")
+
+    monkeypatch.setattr(console.table, "record", fail)
+    for answer in (
+        console.page("/certificate", name="web"),
+        console.post("/certificate/delete", name="web", typed="web"),
+    ):
+        assert answer.status_code == 502
+        assert "hunter2" not in answer.text
+        assert "ValueError" in answer.text
+        assert answer.headers["content-security-policy"]
+
+
 def test_mistakes_of_a_document_are_shown_beside_it(console: FakeConsole) -> None:
     answer = console.post("/certificates/plan", document="bad: 1")
     assert answer.status_code == 422
@@ -148,7 +209,7 @@ def test_apply_leads_to_the_certificate(console: FakeConsole) -> None:
     console.store("web")
     text = console.followed(console.post("/certificates/apply", document="version: evercert/v1"))
     assert console.documents.applied == ["version: evercert/v1"]
-    assert "Applied; the certificate is issued now." in text
+    assert "Applied; the stack works on it now." in text
 
 
 @pytest.mark.parametrize("path", sorted(ACTIONS))

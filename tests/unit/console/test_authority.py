@@ -54,6 +54,19 @@ def test_no_decision_approves_nothing(console: FakeConsole, authority: FakeAutho
     assert not [one for one in authority.decided if one[2]]
 
 
+def test_enter_in_the_reason_decides_nothing(console: FakeConsole) -> None:
+    """The first button of a form is the one that Enter presses; a disabled one is none."""
+    html = console.page("/authority/requests").text.partition("<article")[2]
+    assert html.index("<button disabled hidden>") < html.index('value="approve"')
+
+
+def test_search_of_issued_certificates(console: FakeConsole) -> None:
+    assert "Those that end soonest, at most 100." in console.text("/authority/issued")
+    assert "Matching ones" in console.text("/authority/issued", search="www.example.com")
+    answer = console.page("/authority/issued", search="*.com")
+    assert (answer.status_code, "the search is too broad" in readable(answer.text)) == (422, True)
+
+
 def test_refused_decision_is_shown(console: FakeConsole) -> None:
     assert "request r-9: not found" in console.followed(
         console.post("/authority/requests", request="r-9", decision="approve")
@@ -67,7 +80,9 @@ def test_revocation_needs_the_serial_number(console: FakeConsole, authority: Fak
         console.post("/authority/revoke", typed="", **{**form, "serial": ""})
     )
     assert authority.revoked == []
-    assert "Revoked" in console.followed(console.post("/authority/revoke", typed="4D", **form))
+    assert "Revoked; the published CRL lists it." in console.followed(
+        console.post("/authority/revoke", typed="4D", **form)
+    )
     assert authority.revoked == [("c-1", "SUPERSEDED")]
 
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from evercert.console.guard import HEADERS, MOST_BYTES
-from tests.doubles.console import ORIGIN, PORT, FakeConsole
+from tests.doubles.console import HOST, ORIGIN, PORT, FakeConsole
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -61,7 +61,17 @@ def test_cookie_is_refused_before_the_exchange(closed: FakeConsole) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["rebound.example.com", f"rebound.example.com:{PORT}", "127.0.0.1", "127.0.0.1:1", "0.0.0.0:8123", ""]
+    "host",
+    [
+        "rebound.example.com",
+        f"rebound.example.com:{PORT}",
+        "127.0.0.1",
+        f"127.0.0.1:{PORT}",
+        f"localhost:{PORT}",
+        HOST,
+        f"x{HOST}:{PORT}",
+        "",
+    ],
 )
 def test_another_host_is_refused(console: FakeConsole, host: str) -> None:
     """DNS rebinding: the browser sends the name of the other site."""
@@ -69,13 +79,13 @@ def test_another_host_is_refused(console: FakeConsole, host: str) -> None:
     assert answer.status_code == 421
 
 
-@pytest.mark.parametrize("host", [f"localhost:{PORT}", f"LOCALHOST:{PORT}", f"[::1]:{PORT}", f"127.0.0.1:{PORT}"])
+@pytest.mark.parametrize("host", [f"{HOST}:{PORT}", f"{HOST.upper()}:{PORT}"])
 def test_hosts_of_loopback_pass(console: FakeConsole, host: str) -> None:
     assert console.client.get(f"{console.session.path}/", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
-    "origin", [None, "https://evil.example.com", "null", "http://127.0.0.1:9", "http://localhost:8123", "https://127.0.0.1:8123"]
+    "origin", [None, "https://evil.example.com", "null", "http://127.0.0.1:9", "http://localhost:8123", f"https://{HOST}:{PORT}"]
 )  # fmt: skip
 def test_form_of_another_site_is_refused(console: FakeConsole, origin: str | None) -> None:
     console.store("web")

@@ -154,6 +154,56 @@ def test_update_reads_one_record(console: FakeConsole, inventory: Inventory, mon
     assert calls == []
 
 
+def test_reading_in_progress_does_not_undo_an_update(
+    console: FakeConsole, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = console.table.records
+
+    def slow(*given: Any) -> Any:
+        found = list(records(*given))
+        console.table.remove(console.table.record("web"))  # type: ignore[arg-type]
+        inventory.update("web")
+        return found
+
+    inventory.snapshot()
+    monkeypatch.setattr(console.table, "records", slow)
+    assert list(inventory.refresh().entries) == []
+
+
+def test_failed_update_reads_all_rows_with_the_next_page(
+    console: FakeConsole, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory.snapshot()
+    console.store("next")
+    with monkeypatch.context() as patch:
+
+        def fail(_: Any) -> Any:
+            raise Unavailable("timed out")
+
+        patch.setattr(console.table, "record", fail)
+        inventory.update("next")
+    inventory.snapshot()
+    settled()
+    assert list(inventory.snapshot().entries) == ["next", "web"]
+
+
+def test_unforeseen_error_of_a_reading_is_shown(
+    console: FakeConsole, inventory: Inventory, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory.snapshot()
+
+    def fail(*_: Any) -> Any:
+        raise ValueError("hunter2")
+
+    monkeypatch.setattr(console.table, "records", fail)
+    timer.now += FRESH
+    inventory.snapshot()
+    settled()
+    problem = inventory.snapshot().problem
+    assert problem is not None
+    assert "hunter2" not in problem
+
+
 def test_update_before_the_first_reading_is_harmless(console: FakeConsole, inventory: Inventory) -> None:
     inventory.update("web")
     assert list(inventory.snapshot().entries) == ["web"]

@@ -180,6 +180,19 @@ def test_events_follow_each_other(console: FakeConsole) -> None:
     assert "after=2" in console.page("/events/more", after="2").text
 
 
+def test_odd_events_and_numbers_are_harmless(console: FakeConsole) -> None:
+    console.feed.events.append({"type": "certificate.issued", "subject": "\ud800"})
+    for path in ("/", "/events", "/events/more?after=" + "9" * 5_000, "/certificates?page=" + "9" * 5_000 + "&ends=x"):
+        assert console.client.get(f"{console.session.path}{path}").status_code == 200
+
+
+def test_console_without_events_says_why() -> None:
+    console = FakeConsole(events=None, read_only=True).sign_in()
+    assert "Recent events" not in console.text("/")
+    assert "creates a queue" in console.text("/events")
+    assert console.page("/events/more", after="1").status_code == 200
+
+
 def test_check_shows_its_remedy(console: FakeConsole) -> None:
     assert readable(console.page("/doctor/check", name="queue").text) == "queue failed is full → empty it"
     assert console.page("/doctor/check", name="none").text.strip() == ""

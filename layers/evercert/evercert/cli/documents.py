@@ -100,11 +100,11 @@ def apply(
     elif dry_run:
         terminal.out.print("nothing was written (--dry-run)")
     elif results is None:
-        terminal.notes(_note_pauses(planned, connection))
+        terminal.notes(note_pauses(planned, connection))
     terminal.exit_failed(results)
 
 
-def _note_pauses(planned: Plan, connection: Connection) -> list[str]:
+def note_pauses(planned: Plan, connection: Connection) -> list[str]:
     """Return a note for each pause that stops the changed certificates."""
     records = [step.change.record for step in planned.steps if step.change is not None]
     pauses = connection.specs.pauses(terminal.now()) if records else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -31,7 +30,7 @@ from evercert.console.pages import new_certificate as new
 from evercert.console.rendering import FOLDER, page
 from evercert.console.services import Services
 from evercert.console.session import Session
-from evercert.errors import EvercertError, Rejected
+from evercert.errors import EvercertError, Rejected, Unexpected
 
 Handler = Callable[[Request], Response]
 PAGES: dict[str, Handler] = {
@@ -88,15 +87,25 @@ def application(services: Services, session: Session, port: int) -> Starlette:
     return app
 
 
-def _page(handler: Handler) -> Callable[[Request], Response]:
-    return handler  # a synchronous function, which Starlette runs in a thread: boto3 waits
+def _page(handler: Handler) -> Handler:
+    """Return the handler, whose unforeseen errors become a page too; Starlette runs it in a thread: boto3 waits."""
+
+    def answer(request: Request) -> Response:
+        try:
+            return handler(request)
+        except EvercertError:
+            raise
+        except Exception as error:  # noqa: BLE001 (its text may have a secret: only the place is shown)
+            raise Unexpected.of(error) from None
+
+    return answer
 
 
 def _form(handler: Handler) -> Callable[[Request], object]:
     async def answer(request: Request) -> Response:
         async with request.form(max_fields=MOST_FIELDS, max_files=0) as form:
             request.state.form = form
-            return await run_in_threadpool(partial(handler, request))
+            return await run_in_threadpool(_page(handler), request)
 
     return answer
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evercert.console.session import Session
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HTTP = 80  # browsers leave this port out
 SAFE = ("GET", "HEAD")
 MOST_BYTES, MOST_FIELDS = 1_000_000, 200  # of a form
 CSRF_FIELD, CSRF_HEADER = "csrf", "X-CSRF-Token"
@@ -79,9 +79,9 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         """Return the refusal of a foreign host or origin."""
-        hosts = {f"{name}:{self.port}" for name in LOOPBACK}
+        hosts = [f"{self.session.host}:{self.port}", *([self.session.host] if self.port == HTTP else [])]
         if request.headers.get("host", "").lower() not in hosts:
-            return _refused(421, "unknown host: the console answers on loopback only")
+            return _refused(421, "unknown host: open the address that `evercert console` printed")
         origin = request.headers.get("origin")
         own = f"http://{request.headers['host'].lower()}"
         if (origin is not None and origin.lower() != own) or (origin is None and request.method not in SAFE):

@@ -13,7 +13,7 @@ from evercert.console.services import Services
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.spec_store import Pause, PauseTarget
-from evercert.errors import EvercertError
+from evercert.errors import EvercertError, Unexpected
 from evercert.operations.summaries import summary
 
 FRESH = 15.0  # seconds in which rows are not read again
@@ -56,6 +56,7 @@ class Inventory:
         self._reading = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._due = 0.0
+        self._changed: set[str] = set()  # names that actions changed since a reading began
 
     def snapshot(self) -> Snapshot:
         """Return the rows; the first call reads them, and later ones start a thread that does if they are old."""
@@ -73,34 +74,56 @@ class Inventory:
             return self._read()
 
     def update(self, name: str) -> None:
-        """Read one row again after an action."""
-        record = self._services.specs.record(name)
-        pauses = self._services.specs.pauses(self._services.clock())
+        """Read one row again after an action; if that fails, all rows are read with the next page."""
         with self._lock:
+            self._changed.add(name)  # a reading that began before has the old row
             if self._snapshot is None:
                 return
-            entries = dict(self._snapshot.entries)
-            entries.pop(name, None)
-            if record is not None:
-                entries[name] = entry(record, self._services.clock(), pauses)
-            self._snapshot = Snapshot(dict(sorted(entries.items())), pauses, self._snapshot.read_at)
+        try:
+            record = self._services.specs.record(name)
+            pauses = self._services.specs.pauses(self._services.clock())
+        except EvercertError:
+            self._due = 0.0
+            return
+        with self._lock:
+            old = self._snapshot
+            self._snapshot = Snapshot(self._with(old.entries, name, record, pauses), pauses, old.read_at)
+
+    def _with(
+        self,
+        entries: Mapping[str, Entry],
+        name: str,
+        record: Record | Unreadable | None,
+        pauses: Mapping[PauseTarget, Pause],
+    ) -> Mapping[str, Entry]:
+        found = {other: row for other, row in entries.items() if other != name}
+        if record is not None:
+            found[name] = entry(record, self._services.clock(), pauses)
+        return dict(sorted(found.items()))
 
     def _read_again(self) -> None:
         try:
             self._read()
-        except EvercertError as error:
+        except Exception as error:  # noqa: BLE001 (the rows remain, and the page says why)
+            why = str(error if isinstance(error, EvercertError) else Unexpected.of(error))
             with self._lock:
                 if self._snapshot is not None:
                     old = self._snapshot
-                    self._snapshot = Snapshot(old.entries, old.pauses, old.read_at, str(error))
+                    self._snapshot = Snapshot(old.entries, old.pauses, old.read_at, why)
                     self._due = self._timer() + FRESH
         finally:
             self._reading.release()
 
     def _read(self) -> Snapshot:
         specs, now, began = self._services.specs, self._services.clock(), self._timer()
+        with self._lock:
+            self._changed.clear()
         pauses = specs.pauses(now)
-        entries = {record.name: entry(record, now, pauses) for record in specs.records()}
+        entries: Mapping[str, Entry] = {record.name: entry(record, now, pauses) for record in specs.records()}
+        with self._lock:
+            changed = sorted(self._changed)
+        for name in changed:
+            entries = self._with(entries, name, specs.record(name), pauses)
         with self._lock:
             self._snapshot = Snapshot(dict(sorted(entries.items())), pauses, now)
             ended = self._timer()

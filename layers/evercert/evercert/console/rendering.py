@@ -78,7 +78,7 @@ def page(
 def link(context: Context, path: str, **query: object) -> str:
     """Return the address of a page; names of certificates are in the query, because they may have any characters."""
     pairs = [(key, value) for key, value in query.items() if value not in (None, "", [], ())]
-    return f"{context.session.path}{path}{'?' if pairs else ''}{urlencode(pairs, doseq=True)}"
+    return f"{context.session.path}{path}{'?' if pairs else ''}{urlencode(pairs, doseq=True, errors='replace')}"
 
 
 def redirect(context: Context, path: str, **query: object) -> Response:

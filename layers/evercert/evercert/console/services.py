@@ -144,11 +144,14 @@ class AuthorityDesk(Protocol):
     def plan_ca(self, name: str, algorithm: str) -> CAPlan:
         """Return what a new issuing CA would be; raise Rejected if it cannot be created."""
 
-    def issued(self) -> Sequence[Mapping[str, Any]]:
-        """Return the latest certificates that the authority issued."""
+    def issued(self, search: str, most: int) -> Sequence[Mapping[str, Any]]:
+        """Return certificates that end soonest, or those with this name (`*.example.com`, `*part*`) or serial number.
 
-    def revoke(self, certificate: str, reason: str) -> None:
-        """Revoke a certificate, which is final. Idempotent."""
+        Raise Rejected for a search that is too broad.
+        """
+
+    def revoke(self, certificate: str, reason: str) -> bool:
+        """Revoke a certificate, which is final; return whether the published CRL lists it."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class Services:
     clock: Clock
     documents: DocumentDesk
     doctor: Doctor
-    events: EventFeed
+    events: EventFeed | None  # None: reading them would create a queue
     authority: AuthorityDesk | None = None
     version: str = ""
     read_only: bool = False

@@ -15,13 +15,15 @@ def _secret() -> str:
 class Session:
     """Secrets of one run of the console, and messages for the next page.
 
-    `path` begins all addresses of the run. Browsers send cookies to all ports of a host; with this path, only to this
-    run. It is no secret: every request needs the cookie too.
+    `host` is a name of loopback that no other server had: browsers keep service workers and cookies by host, also
+    those of another user's server at the same port. `path` begins all addresses of the run, and limits the cookie to
+    it. Neither is a secret: every request needs the cookie too.
     """
 
     token: str = field(default_factory=_secret, repr=False)
     cookie: str = field(default_factory=_secret, repr=False)
     csrf: str = field(default_factory=_secret, repr=False)
+    host: str = field(default_factory=lambda: f"{secrets.token_hex(8)}.localhost")
     path: str = field(default_factory=lambda: f"/console-{secrets.token_hex(8)}")
     messages: list[tuple[str, str]] = field(default_factory=list)
     _used: bool = False

@@ -82,9 +82,12 @@ def test_issued_certificate_is_revoked_once(
     request = requested()
     certificates.open(request, None)
     issued = certificates.finish(request, kept(request, ca=cas[-1]["id"]))
-    listed = [one for one in desk.issued() if one["id"] == issued.id]
+    listed = [one for one in desk.issued("", 100) if one["id"] == issued.id]
     if issued.not_after > terminal.now():
         assert [one["status"] for one in listed] == ["active"]
+    assert [one["id"] for one in desk.issued(issued.serial_number, 100)] == [issued.id]
+    with pytest.raises(Rejected, match="invalid name"):
+        desk.issued("*", 100)
     with pytest.raises(Rejected, match="write one of"):
         desk.revoke(issued.id, "because")
     desk.revoke(issued.id, "superseded")
@@ -98,7 +101,8 @@ def test_issued_certificate_is_revoked_once(
 def test_ca_is_planned_but_not_created(desk: StackAuthority, cas: list[dict[str, Any]], world: World) -> None:
     keys = len(world.operator.kms.list_keys(Limit=1000)["Keys"])
     found = desk.plan_ca("issuing-ec-2", "EC_prime256v1")
-    assert found.command == "evercert authority init --issuing issuing-ec-2=EC_prime256v1"
+    command = "evercert authority init --issuing issuing-ec-2=EC_prime256v1 --stack evercert --region eu-central-1"
+    assert found.command == command
     assert any("signed by root, until" in line for line in found.lines)
     assert len(world.operator.kms.list_keys(Limit=1000)["Keys"]) == keys
     for name, algorithm in (("root", "EC_prime256v1"), ("issuing-ec", "RSA_2048"), ("a b", "RSA_2048"), ("x", "DSA")):

@@ -24,7 +24,7 @@ class FakeQueue:
 
     def delete_stale(self) -> list[str]:
         self.calls.append("delete stale")
-        return ["not allowed: sqs:ListQueues"]
+        return []
 
     def open(self) -> None:
         self.calls.append("open")
@@ -98,6 +98,21 @@ def test_missing_permission_is_an_event() -> None:
     feed = QueueFeed(FakeQueue(Misconfigured("not allowed: sqs:CreateQueue")))  # type: ignore[arg-type]
     ((_, found),) = received(feed, 1)
     assert (found["type"], found["text"]) == ("events not received", "not allowed: sqs:CreateQueue")
+    feed.close()
+
+
+def test_events_go_on_after_a_failure() -> None:
+    queue = FakeQueue(Misconfigured("connection lost"))
+    feed = QueueFeed(queue, pause=0.01)  # type: ignore[arg-type]
+    received(feed, 1)
+    queue.fails = None
+    queue.messages_left = [event(1)]
+    for _ in range(5_000):
+        if any(one["type"] == "certificate.issued" for _, one in feed.since(0)):
+            break
+        time.sleep(0.001)
+    else:
+        raise AssertionError("no event after the failure")
     feed.close()
 
 

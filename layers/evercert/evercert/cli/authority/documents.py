@@ -89,13 +89,13 @@ def profile_of(authority: AuthorityConnection, key: str) -> Profile:
     return found[key]
 
 
-def text_of(profile: Profile) -> str:
-    """Return a profile as a document that can be applied."""
+def text_of(profile: Profile, *, plain: bool = False) -> str:
+    """Return a profile as a document that can be applied; `plain` escapes letters beyond ASCII."""
     import yaml  # noqa: PLC0415
 
     from evercert.authority.configuration.document_export import exported  # noqa: PLC0415
 
-    return str(yaml.safe_dump(exported(profile), sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(exported(profile), sort_keys=False, allow_unicode=not plain))
 
 
 def read(sources: Sequence[Source], stored: Stored, stack: str) -> list[AuthorityDocument]:

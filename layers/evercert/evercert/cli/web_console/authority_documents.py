@@ -28,7 +28,7 @@ class AuthorityDocuments:
     def text_of(self, profile: str) -> str:
         """Return a profile as a document that can be applied."""
         try:
-            return documents.text_of(documents.profile_of(self.authority, profile))
+            return documents.text_of(documents.profile_of(self.authority, profile), plain=True)
         except BadInput as error:
             raise Rejected(str(error)) from error
 

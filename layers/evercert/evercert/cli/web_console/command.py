@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 PACKAGES = ("jinja2", "multipart", "starlette", "uvicorn")
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback. Default: any free one.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address; open no browser.")]
+Numeric = Annotated[
+    bool, typer.Option("--numeric", help="Use 127.0.0.1, for browsers that do not know names below localhost.")
+]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Show everything, change nothing.")]
 
 
 def console(
-    *, port: Port = 0, no_browser: NoBrowser = False, read_only: ReadOnly = False, stack: Stack = "evercert",
+    *,
+    port: Port = 0,
+    no_browser: NoBrowser = False,
+    numeric: Numeric = False,
+    read_only: ReadOnly = False,
+    stack: Stack = "evercert",
     region: Region = None,
-) -> None:  # fmt: skip
+) -> None:
     """Serve pages about the stack to your browser, on this machine and with your permissions, until Ctrl-C."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
@@ -37,13 +45,14 @@ def console(
 
     connection = terminal.connect(stack, region)
     feed = feed_of(connection)
+    found = services(connection, None if read_only else feed, read_only=read_only)
     try:
-        serve(services(connection, feed, read_only=read_only), port, open_browser=not no_browser, announce=_announce)
+        serve(found, port, open_browser=not no_browser, announce=_announce, numeric=numeric)
     finally:
         terminal.notes(feed.close())
 
 
-def services(connection: Connection, feed: QueueFeed, *, read_only: bool) -> Services:
+def services(connection: Connection, feed: QueueFeed | None, *, read_only: bool) -> Services:
     """Return the services of a connected stack."""
     from evercert.cli.web_console import documents, stack_authority  # noqa: PLC0415
     from evercert.cli.web_console.stack_doctor import StackDoctor  # noqa: PLC0415

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evercert.cli import credentials, plan_text, terminal
 from evercert.cli.console import Terminal
-from evercert.cli.documents import make_plan
+from evercert.cli.documents import make_plan, note_pauses
 from evercert.cli.files import BadInput, Files
 from evercert.cli.grid import PIPE
 from evercert.cli.web_console.private_file import named_by_line, private_file
@@ -33,10 +33,14 @@ class Documents:
     def apply(self, text: str) -> DocumentPlan:
         """Plan the document again, and write it."""
         files, plan, planned = self._read(text)
-        credentials.store(files, plan.credentials, self.connection, check_login=True)
-        error = carry_out(plan, self.connection.specs, self.connection.queue, terminal.now())
-        late = () if error is None else (f"{error}; the schedule starts the work at its next tick",)
-        return DocumentPlan(planned.lines, (*planned.notes, *late), planned.names, planned.empty)
+        try:
+            credentials.store(files, plan.credentials, self.connection, check_login=True)
+        except BadInput as error:
+            raise BadDocument(error.lines) from error
+        delay = carry_out(plan, self.connection.specs, self.connection.queue, terminal.now())
+        late = () if delay is None else (f"{delay}; the schedule starts the work at its next tick",)
+        notes = (*planned.notes, *late, *note_pauses(plan, self.connection))
+        return DocumentPlan(planned.lines, notes, planned.names, planned.empty)
 
     def _read(self, text: str) -> tuple[Files, Plan, DocumentPlan]:
         with private_file(text) as file:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 REMEMBERED = 500
+PAUSE = 30.0  # seconds after a failure
 Numbered = tuple[int, Mapping[str, Any]]
 
 
@@ -28,8 +29,9 @@ def feed_of(connection: Connection) -> QueueFeed:
 class QueueFeed:
     """Events through a temporary queue, which `close` deletes. A failure is an event of its own."""
 
-    def __init__(self, queue: TemporaryQueue) -> None:
+    def __init__(self, queue: TemporaryQueue, pause: float = PAUSE) -> None:
         self._queue = queue
+        self._pause = pause
         self._events: deque[Numbered] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
         self._count = 0
@@ -52,13 +54,20 @@ class QueueFeed:
         return self._queue.close()
 
     def _receive(self) -> None:
-        try:
-            self._queue.delete_stale()
-            self._queue.open()
-            for event in event_stream.follow(self._queue, event_stream.Filter([], [], [], {}), None):
-                self._add(event.body)
-        except EvercertError as error:
-            self._add({"time": to_text(terminal.now()), "type": "events not received", "data": {"message": str(error)}})
+        """Receive until `stop`; after a failure, try again."""
+        self._note(self._queue.delete_stale())
+        while not self._queue.stop.is_set():
+            try:
+                self._queue.open()
+                for event in event_stream.follow(self._queue, event_stream.Filter([], [], [], {}), None):
+                    self._add(event.body)
+            except EvercertError as error:
+                self._note([str(error)])
+                self._queue.stop.wait(self._pause)
+
+    def _note(self, problems: Sequence[str]) -> None:
+        for problem in problems:
+            self._add({"time": to_text(terminal.now()), "type": "events not received", "data": {"message": problem}})
 
     def _add(self, body: Mapping[str, Any]) -> None:
         data = body.get("data")

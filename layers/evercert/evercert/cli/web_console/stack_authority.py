@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from evercert.cli.authority.connection import AuthorityConnection
     from evercert.cli.connection import Connection
 
-LATEST = 100  # issued certificates
-
 
 def of(connection: Connection) -> StackAuthority | None:
     """Return the authority of a connected stack, or None if it has none."""
@@ -91,31 +89,39 @@ class StackAuthority:
             f"+ certificate of CA {name}, signed by {signer}",
             "profiles use it after their documents name it under `cas`",
         )
-        return CAPlan(lines, f"evercert authority init --issuing {name}={algorithm}")
+        where = f"--stack {self.authority.connection.name} --region {self.authority.clients.dynamodb.meta.region_name}"
+        return CAPlan(lines, f"evercert authority init --issuing {name}={algorithm} {where}")
 
-    def issued(self) -> Sequence[Mapping[str, Any]]:
-        """Return certificates that have not expired, soonest expiry first."""
+    def issued(self, search: str, most: int) -> Sequence[Mapping[str, Any]]:
+        """Return certificates that have not expired, soonest expiry first, or those with this name or serial number."""
         from evercert.authority.ca.revocation_reasons import LEAF_REASONS  # noqa: PLC0415 (slow to load)
-        from evercert.authority.contracts.inventory import Criteria  # noqa: PLC0415
+        from evercert.authority.contracts.inventory import (  # noqa: PLC0415
+            SERIAL_NUMBER,
+            Criteria,
+            plain_hexadecimal,
+            with_name,
+        )
 
-        now = terminal.now()
-        criteria, labels = Criteria(now, expires_after=now), Labels.of(self.authority)
-        found = [inventory.values_of(one, criteria, labels) for one in self._page(criteria)]
-        return [{**one, "profile": _named(one["profile"]), "reasons": LEAF_REASONS} for one in found]
+        now, labels = terminal.now(), Labels.of(self.authority)
+        criteria = Criteria(now, expires_after=now)
+        if search:
+            serial = plain_hexadecimal(search, SERIAL_NUMBER)
+            criteria = Criteria(now, serial_number=serial) if serial is not None else with_name(Criteria(now), search)
+        records = self.authority.certificates.search(criteria, most).records
+        values = [inventory.values_of(one, criteria, labels) for one in records]
+        return [{**one, "profile": _named(one["profile"]), "reasons": LEAF_REASONS} for one in values]
 
-    def revoke(self, certificate: str, reason: str) -> None:
-        """Revoke a certificate."""
+    def revoke(self, certificate: str, reason: str) -> bool:
+        """Revoke a certificate; return whether the published CRL lists it."""
+        self.authority.connection.output("AuthorityAudit")  # a stack of an older template cannot record it
         try:
             match = by_serial.find_certificate(self.authority, certificate)
             if match is None:
                 raise Rejected(f"unknown certificate {certificate}")
             status.require_own(match.record)
-            status.revoke_match(self.authority, match, status.reason_of(reason))
+            return status.revoke_match(self.authority, match, status.reason_of(reason))[1]
         except BadInput as error:
             raise Rejected(str(error)) from error
-
-    def _page(self, criteria: Any) -> Sequence[Any]:  # noqa: ANN401 (types are slow to load)
-        return self.authority.certificates.search(criteria, LATEST).records
 
     @staticmethod
     def _waiting(values: Mapping[str, Any]) -> WaitingRequest:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from evercert import durations
 from evercert.console.context import Context, context_of
-from evercert.console.forms import form_of, text
+from evercert.console.forms import form_of, number, text
 from evercert.console.rendering import page, redirect
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
@@ -80,8 +80,7 @@ def confirm_rollback(request: Request) -> Response:
     """Show the certificate in use and the one to restore."""
     context = context_of(request)
     record = _readable(context, request.query_params.get("name", ""))
-    asked = request.query_params.get("to", "")
-    plan = _rollback_plan(context, record, int(asked) if asked.isdecimal() and len(asked) < len(str(10**9)) else None)
+    plan = _rollback_plan(context, record, request.query_params.get("to", ""))
     return page(request, "rollback.html", {"record": record, "plan": plan})
 
 
@@ -90,8 +89,7 @@ def roll_back(request: Request) -> Response:
 
     def act(context: Context, name: str, form: FormData) -> None:
         services, record = context.services, _readable(context, name)
-        to = text(form, "to")
-        plan = _rollback_plan(context, record, int(to) if to.isdecimal() else None)
+        plan = _rollback_plan(context, record, text(form, "to"))
         if plan is None:
             context.session.tell("This revision is in use already.", "note")
             return
@@ -121,11 +119,13 @@ def delete(request: Request) -> Response:
         context.session.tell("The name that you typed is another one; nothing was deleted.", "error")
         return redirect(context, "/certificate/delete", name=name)
     record = context.services.specs.record(name)
-    if record is not None:
-        if isinstance(record, Unreadable) and record.newer:
-            raise Rejected(f"cannot delete {name}: its record was {record.problem}; use that version")
-        remove(record, context.services.specs)
-        context.inventory.update(name)
+    if record is None:
+        context.session.tell(f"There is no certificate {name}; it may have been deleted meanwhile.", "note")
+        return redirect(context, "/certificates")
+    if isinstance(record, Unreadable) and record.newer:
+        raise Rejected(f"cannot delete {name}: its record was {record.problem}; use that version")
+    remove(record, context.services.specs)
+    context.inventory.update(name)
     context.session.tell(f"{name} deleted; evercert will no longer renew it.")
     return redirect(context, "/certificates")
 
@@ -149,8 +149,10 @@ def _nudge(context: Context, name: str) -> None:
         context.session.tell(f"{error}; the schedule starts the work at its next tick.", "note")
 
 
-def _rollback_plan(context: Context, record: Record, to: int | None) -> rollbacks.RollbackPlan | None:
-    services = context.services
+def _rollback_plan(context: Context, record: Record, asked: str) -> rollbacks.RollbackPlan | None:
+    services, to = context.services, number(asked)
+    if to is None:
+        raise Rejected(f"invalid revision {printable(asked, 60)!r}: choose one on the page of the certificate")
     return rollbacks.plan(
         record,
         services.specs.kept(record),
@@ -164,7 +166,7 @@ def _rollback_plan(context: Context, record: Record, to: int | None) -> rollback
 def _require(context: Context, name: str) -> Record | Unreadable:
     record = context.services.specs.record(name)
     if record is None:
-        raise Rejected(f"there is no certificate {name}: it was deleted meanwhile")
+        raise Rejected(f"there is no certificate {name}; it may have been deleted meanwhile")
     return record
 
 

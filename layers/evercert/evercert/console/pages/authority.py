@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from evercert.errors import EvercertError, Misconfigured, Rejected
 from evercert.pki.algorithms import KeyAlgorithm
 
 ALGORITHMS = get_args(KeyAlgorithm)
+MOST = 100  # certificates of a page
 
 
 def show(request: Request) -> Response:
@@ -58,8 +60,16 @@ def plan_ca(request: Request) -> Response:
 
 
 def issued(request: Request) -> Response:
-    """Return the certificates that the authority issued last."""
-    return page(request, "issued.html", {"issued": desk_of(context_of(request)).issued()})
+    """Return issued certificates: those that end soonest, or those that a search finds."""
+    desk, search = desk_of(context_of(request)), request.query_params.get("search", "").strip()
+    found: Sequence[Mapping[str, Any]] = ()
+    problem = ""
+    try:
+        found = desk.issued(search, MOST)
+    except Rejected as error:
+        problem = str(error)
+    values = {"issued": found, "search": search, "problem": problem, "most": MOST}
+    return page(request, "issued.html", values, status=422 if problem else 200)
 
 
 def revoke(request: Request) -> Response:
@@ -70,11 +80,13 @@ def revoke(request: Request) -> Response:
         context.session.tell("The serial number that you typed is another one; nothing was revoked.", "error")
         return redirect(context, "/authority/issued")
     try:
-        desk_of(context).revoke(text(form, "certificate"), text(form, "reason"))
+        listed = desk_of(context).revoke(text(form, "certificate"), text(form, "reason"))
     except EvercertError as error:
         context.session.tell(str(error), "error")
     else:
-        context.session.tell("Revoked; the next CRL lists it.")
+        context.session.tell(
+            "Revoked; the published CRL lists it." if listed else "Revoked; no published CRL lists it yet."
+        )
     return redirect(context, "/authority/issued")
 
 

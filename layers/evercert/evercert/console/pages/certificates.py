@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evercert.console.context import context_of
+from evercert.console.forms import number
 from evercert.console.inventory import Entry
 from evercert.console.rendering import page
 from evercert.operations.overview import STATES, end_of, state_of
@@ -37,13 +38,13 @@ class Filter:
     @classmethod
     def of(cls, query: QueryParams) -> Filter:
         """Read the query; an unknown value is no condition."""
-        ends, sort = query.get("ends", ""), query.get("sort", "name")
+        ends, sort = number(query.get("ends", "")), query.get("sort", "name")
         return cls(
             search=query.get("search", "").strip()[:LONGEST],
             state=query.get("state", ""),
             issuer=query.get("issuer", ""),
             label=query.get("label", "").strip()[:LONGEST],
-            ends=int(ends) if ends.isdecimal() and int(ends) in ENDS else None,
+            ends=ends if ends in ENDS else None,
             sort=sort if sort in SORTS else "name",
             order="down" if query.get("order") == "down" else "up",
         )
@@ -99,17 +100,15 @@ def show(request: Request) -> Response:
     entries = list(snapshot.entries.values())
     found = wanted.sorted(entry for entry in entries if wanted.matches(entry, now))
     last = max((len(found) - 1) // PAGE, 0) + 1
-    asked = request.query_params.get("page", "1")
-    number = min(max(int(asked), 1), last) if asked.isdecimal() and len(asked) < len(str(10**9)) else 1
+    asked = min(max(number(request.query_params.get("page", "1")) or 1, 1), last)
     values = {
         "snapshot": snapshot,
         "filter": wanted,
-        "entries": found[(number - 1) * PAGE : number * PAGE],
+        "entries": found[(asked - 1) * PAGE : asked * PAGE],
         "matching": len(found),
         "total": len(entries),
-        "page": number,
+        "page": asked,
         "pages": last,
-        "first": (number - 1) * PAGE + 1,
         "states": sorted({state_of(entry.row) for entry in entries}),
         "issuers": sorted({name for entry in entries for name in entry.issuers}),
         "ends_within": ENDS,

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evercert.console.context import context_of
+from evercert.console.forms import number
 from evercert.console.rendering import page
 
 
@@ -17,9 +18,10 @@ def show(request: Request) -> Response:
 def more(request: Request) -> Response:
     """Return the rows of new events, which the page puts before the others."""
     after = request.query_params.get("after", "")
-    return page(request, "event_rows.html", _values(request, int(after) if after.isdecimal() else 0))
+    return page(request, "event_rows.html", _values(request, number(after) or 0))
 
 
 def _values(request: Request, after: int) -> dict[str, object]:
-    found = context_of(request).services.events.since(after)
+    feed = context_of(request).services.events
+    found = [] if feed is None else feed.since(after)
     return {"events": list(found)[::-1], "last": found[-1][0] if found else after}

@@ -16,7 +16,7 @@ RECENT = 8  # events
 def show(request: Request) -> Response:
     """Return the page."""
     context = context_of(request)
-    snapshot = context.inventory.snapshot()
+    snapshot, feed = context.inventory.snapshot(), context.services.events
     found = overview((entry.row for entry in snapshot.entries.values()), context.services.clock())
     highest = max((day.ends for day in found.days), default=0)
     values = {
@@ -24,7 +24,7 @@ def show(request: Request) -> Response:
         "overview": found,
         "highest": highest,
         "pauses": pause_notes.describe(snapshot.pauses),
-        "recent": [event for _, event in context.services.events.since(0)[-RECENT:]][::-1],
+        "recent": [event for _, event in feed.since(0)[-RECENT:]][::-1] if feed is not None else [],
     }
     return page(request, "home.html", values)
 

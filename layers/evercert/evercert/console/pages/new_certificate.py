@@ -53,7 +53,7 @@ def apply(request: Request) -> Response:
         context.session.tell(note, "note")
     for name in done.names:
         context.inventory.update(name)
-    context.session.tell("Nothing to change." if done.empty else "Applied; the certificate is issued now.")
+    context.session.tell("Nothing to change." if done.empty else "Applied; the stack works on it now.")
     if len(done.names) == 1:
         return redirect(context, "/certificate", name=done.names[0])
     return redirect(context, "/certificates")
@@ -62,8 +62,8 @@ def apply(request: Request) -> Response:
 def document_of(form: FormData) -> dict[str, Any]:
     """Return the document of the form; empty fields are left out, and nothing is checked here."""
     attributes: dict[str, Any] = {}
-    csr = text(form, "csr").replace("\r\n", "\n")
-    if csr:
+    csr = text(form, "csr")
+    if csr and text(form, "made-by") != "evercert":
         return _with_csr(form, csr)
     if common_name := text(form, "common-name"):
         attributes["common-name"] = common_name
@@ -92,7 +92,7 @@ def _document_with(form: FormData, certificate: dict[str, Any]) -> dict[str, Any
     kind = text(form, "destination")
     settings = {field: value for field, _ in PLACES.get(kind, ()) if (value := text(form, f"{kind}-{field}"))}
     certificate["destinations"] = [{"type": kind, **settings}]
-    labels = dict(part.split("=", 1) for part in lines(form, "labels")[:MOST_LABELS] if "=" in part)
+    labels = dict(part.split("=", 1) for part in lines(form, "labels", ",\n")[:MOST_LABELS] if "=" in part)
     if labels:
         certificate["labels"] = labels
     return {"version": VERSION, "certificates": [certificate]}

@@ -15,3 +15,25 @@ document.addEventListener("htmx:beforeRequest", (event) => {
     event.preventDefault();
   }
 });
+
+// An edited document needs another plan: "Apply" has the text of the plan that is shown.
+document.addEventListener("input", (event) => {
+  const apply = document.getElementById("apply");
+  if (event.target.name !== "document" || !apply) return;
+  apply.hidden = true;
+  document.getElementById("replan").hidden = false;
+});
+
+// The console ended, or this page is of an earlier one.
+for (const name of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(name, () => {
+    const poll = document.querySelector("#poll td");
+    if (poll) poll.textContent = "stopped; load the page again";
+  });
+}
+
+const MOST_ROWS = 500;
+document.addEventListener("htmx:afterSettle", () => {
+  const rows = document.getElementById("events");
+  while (rows && rows.rows.length > MOST_ROWS) rows.deleteRow(-1);
+});

@@ -54,3 +54,8 @@ form.addEventListener("change", (event) => {
     made.hidden = true;
   }
 });
+
+// The browser restores fields after "Back", but not the key: a request without its key is useless.
+addEventListener("pageshow", () => {
+  if (form.elements["made-by"].value === "browser" && !key.value) form.elements.csr.value = "";
+});
