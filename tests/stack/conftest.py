@@ -77,9 +77,9 @@ class Stack:
         self.said += [done.stdout, done.stderr]
         return done
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start the command and return at once; the caller ends the process."""
-        values = {"PATH": "/usr/bin:/bin", **self.running.environment, **self.recording}
+        values = {"PATH": "/usr/bin:/bin", **self.running.environment, **self.recording, **environment}
         command = [str(ROOT / ".venv" / "bin" / "evercert"), *arguments]
         return subprocess.Popen(command, env=values, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -43,8 +43,9 @@ document.addEventListener("securitypolicyviolation", (event) => {
 _OVERFLOW = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
+  const scrolls = (element) => element && (getComputedStyle(element).overflowX !== "visible" || scrolls(element.parentElement));
   return [...document.body.querySelectorAll("*")]
-    .filter((element) => element.getBoundingClientRect().right > width + 1)
+    .filter((element) => element.getBoundingClientRect().right > width + 1 && !scrolls(element.parentElement))
     .map((element) => `${element.tagName.toLowerCase()}.${element.className} ${element.textContent.trim().slice(0, 40)}`)
     .slice(0, 5);
 }"""
