@@ -206,7 +206,7 @@ def chromium() -> Iterator[Chromium]:
             args=[
                 f"--proxy-server=http://127.0.0.1:{server.server_address[1]}",
                 # Without <-loopback>, link-local addresses would not go through the proxy either.
-                "--proxy-bypass-list=<-loopback>;127.0.0.1;localhost;[::1]",
+                "--proxy-bypass-list=<-loopback>;127.0.0.1;localhost;*.localhost;[::1]",
                 "--webrtc-ip-handling-policy=disable_non_proxied_udp",
             ],
         )

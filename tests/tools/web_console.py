@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from tests.tools.browser import Chromium, Visit
 
 SECONDS = 30
+ADDRESS = re.compile(r"http://[0-9a-f]{16}\.localhost:[0-9]+/\?token=[\w-]{43}")
 
 
 @dataclass
@@ -65,7 +67,7 @@ def web_console(start: Callable[..., subprocess.Popen[str]], browser: Chromium, 
     try:
         address = process.stdout.readline().strip() if process.stdout else ""
         limit.cancel()
-        assert address.startswith("http://127.0.0.1:"), address + str(process.communicate(timeout=SECONDS))
+        assert ADDRESS.fullmatch(address), address + str(process.communicate(timeout=SECONDS))
         console = WebConsole(address, browser)
         yield console
         assert process.poll() is None, f"the console ended: {process.communicate(timeout=SECONDS)}"
