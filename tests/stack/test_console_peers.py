@@ -185,8 +185,10 @@ def test_certificate_shows_what_it_is(stack: Stack, console: WebConsole, certifi
     attributes = {"common-name": "www.example.com", "alt-names": ["ip:192.0.2.9"], "ttl": "90d"}
     name = certificate("shown", attributes=attributes, labels={"team": "web"})
     bundle = stack.secret(name)
-    with console.visit(f"/certificate?name={name}") as visit:
+    with console.visit() as visit:
         page = visit.page
+        press(page, "Read again")
+        page.goto(console.url(f"/certificate?name={name}"))
         assert fact(page, "Names") == "dns:www.example.com, ip:192.0.2.9"
         assert fact(page, "Issuer") == "development (self-signed)"
         assert fact(page, "Serial number") == bundle["serial_number"]
@@ -342,6 +344,9 @@ def test_keyboard_reaches_every_action(stack: Stack, console: WebConsole, certif
         page.keyboard.press("Enter")
         assert page.evaluate("() => document.activeElement.id") == "content"
         page.goto(console.url("/"))
+        visit.tab_to("Read again")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("read just now")).to_be_visible()
         visit.tab_to("Certificates")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Certificates")).to_be_visible()
@@ -380,7 +385,13 @@ def harmless(page: Page) -> None:
 
 def test_hostile_content_is_text(stack: Stack, console: WebConsole) -> None:
     found = [f'"><svg onload=alert(1)>{MARK}', f"{CONTROL}{MARK}", f"{{{{7*7}}}}{MARK}", f"hostile-{MARK}"]
-    error = {"kind": "rejected", "code": "refused", "message": f"{MARKUP} {CONTROL}", "at": "2026-11-29T10:00:00.000Z"}
+    error = {
+        "kind": "rejected",
+        "code": "refused",
+        "message": f"{MARKUP} {CONTROL}",
+        "at": "2026-11-29T10:00:00.000Z",
+        "generation": 1,
+    }
     for name in found:
         bad = {} if name == found[-1] else {"issuer": MARKUP, "labels": {"team": MARKUP}}
         spec = wanted(name, **bad)
