@@ -83,7 +83,7 @@ class Visit:
 
     def found(self) -> list[str]:
         """Return the problems so far, without those allowed; wait for what the page has still to report."""
-        self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 50))")
+        self.page.wait_for_timeout(50)
         return [one for one in self.problems if not any(re.search(pattern, one) for pattern in self.allowed)]
 
     def check(self) -> None:
