@@ -8,6 +8,7 @@ what is no service of the browser itself.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -28,6 +29,9 @@ from tests.tools import console_scripts
 from tests.tools.local_stack import ROOT
 
 SCREENSHOTS = ROOT / ".local" / "screenshots"
+# With WRITE_SCREENSHOTS=1, these become the pictures of docs/tutorial/console.md.
+IMAGES = ROOT / "docs" / "tutorial" / "images"
+DOCUMENTED = {(name, "light", 1280) for name in ("overview", "certificates-filtered", "certificate", "plan")}
 THEMES = ("light", "dark")
 SIZES = {360: 740, 1280: 800, 3840: 2160}  # a phone, a laptop, a large screen
 SECONDS = 15
@@ -103,6 +107,8 @@ class Visit:
                 problems += [f"{name}, {theme}, {width} px: {one}" for one in self.violations()]
                 made.append(SCREENSHOTS / f"{name}-{theme}-{width}.png")
                 self.page.screenshot(path=made[-1], full_page=True, animations="disabled")
+                if os.environ.get("WRITE_SCREENSHOTS") and (name, theme, width) in DOCUMENTED:
+                    shutil.copy(made[-1], IMAGES / f"console-{name}.png")
         self.page.emulate_media(color_scheme="light")
         if before is not None:
             self.page.set_viewport_size(before)
