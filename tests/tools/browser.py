@@ -31,7 +31,7 @@ from tests.tools.local_stack import ROOT
 SCREENSHOTS = ROOT / ".local" / "screenshots"
 # With WRITE_SCREENSHOTS=1, these become the pictures of docs/tutorial/console.md.
 IMAGES = ROOT / "docs" / "tutorial" / "images"
-DOCUMENTED = {(name, "light", 1280) for name in ("overview", "certificates-filtered", "certificate", "plan")}
+DOCUMENTED = {(name, "light", 1280) for name in ("overview", "certificate", "plan")}
 THEMES = ("light", "dark")
 SIZES = {360: 740, 1280: 800, 3840: 2160}  # a phone, a laptop, a large screen
 SECONDS = 15
