@@ -26,7 +26,7 @@ logger = Logger(service="report")
 
 
 def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Publish the report; return what was published. Raise the error after an outage, so that Lambda tries again."""
+    """Publish the report; return what was published. Raise any error, so that Lambda tries again."""
     try:
         done = _publish()
     except Exception as error:  # noqa: BLE001 (its text could hold a secret)

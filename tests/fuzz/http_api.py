@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.doubles.authority.client import CERTIFICATES, PROFILES
+from tests.doubles.authority.configuration import FakeConfiguration
 from tests.doubles.authority.manager import APPLICATIONS, POLICIES, PROJECT, Manager
 from tests.doubles.authority.server import CONTEXT, event_of
 
@@ -36,6 +37,7 @@ CHECKS = [response_schema_conformance, status_code_conformance, content_type_con
 NOT_OFFERED = 501
 SERVER_ERROR = 500
 MOST_ROUNDS = 20
+MOST_OBJECTS = 300  # of one kind; a project may have 500
 LEAST = 2  # the first call of an operation is the simplest one
 # Fields of bodies that name an object, and its kind.
 _NAMED = {
@@ -204,17 +206,27 @@ def make_calls(schema: Any, count: int, number: int, send: Callable[[Any], None]
     raise AssertionError(f"{made()} calls, not {count}")
 
 
+def make_room(configuration: FakeConfiguration, kept: set[str]) -> None:
+    """Remove the oldest objects but those in `kept` before a project is full: a long run would plant nothing more."""
+    for listed in (configuration.applications(), configuration.profiles(), configuration.policies()):
+        added = [one for one in listed if one.id not in kept]
+        for one in added[: max(len(added) - MOST_OBJECTS, 0)]:
+            configuration.remove(one)
+
+
 def run(count: int, number: int) -> Api:
     """Make at least `count` calls in this process; raise AssertionError for the first wrong answer."""
     logging.disable(logging.CRITICAL)
     api = Api(Manager())
     chance = random.Random(number)
+    first = {one for kind in ("policy", "profile", "application") for one in api.ids()[kind]}
     planted = Planted(api.manager.made, PROJECT, "shop", api.manager.ca("EC-issuing"))
 
     def send(case: Any) -> None:
         manager = api.manager
         manager.setting.configuration.put(manager.identity)  # an earlier call may have changed or deleted it
         manager.token = token = manager.setting.token(manager.identity)
+        make_room(manager.setting.configuration, first)
         planted.replace()
         case.headers = {**(case.headers or {}), "authorization": f"Bearer {token}"}
         name_existing(case, api.ids(), chance, planted)

@@ -89,7 +89,7 @@ def test_overview_shows_states_ends_and_attention(stack: Stack, console: WebCons
     stack.client("lambda").invoke(FunctionName=stack.outputs["CheckerFunction"], Payload=b"{}")
     assert until(lambda: "last_error" in record(stack, broken), 60)
     with console.visit() as visit:
-        press(visit.page, "Read again")
+        press(visit.page, "Refresh")
         expect(visit.page.get_by_role("list").get_by_role("link", name="ready")).to_be_visible()
         expect(visit.page.get_by_role("row", name=broken)).to_contain_text("missing")
         assert visit.page.locator("svg.timeline rect.bar").count() > 0
@@ -128,7 +128,7 @@ def many(stack: Stack, console: WebConsole, tmp_path_factory: pytest.TempPathFac
         done = stack.evercert(*command)
         assert done.returncode == 0, done.stdout + done.stderr
     with console.visit() as visit:
-        press(visit.page, "Read again")
+        press(visit.page, "Refresh")
     yield start
     for one in certificates:
         stack.client("dynamodb").delete_item(TableName=stack.table, Key=key_of(one["name"]))
@@ -158,7 +158,7 @@ def test_list_searches_filters_and_sorts(console: WebConsole, many: str) -> None
         expect(page.get_by_text("No certificates match.")).to_be_visible()
         page.get_by_label("Issuer").select_option(f"paused-{MARK}")
         expect(page.get_by_text(f"{MANY // 2} of ")).to_be_visible()
-        page.get_by_label("Ends within").select_option("7 days")
+        page.get_by_label("Expires within").select_option("7 days")
         expect(page.get_by_text("No certificates match.")).to_be_visible()
 
 
@@ -190,7 +190,7 @@ def test_certificate_shows_what_it_is(stack: Stack, console: WebConsole, certifi
     bundle = stack.secret(name)
     with console.visit() as visit:
         page = visit.page
-        press(page, "Read again")
+        press(page, "Refresh")
         page.goto(console.url(f"/certificate?name={name}"))
         assert fact(page, "Names") == "dns:www.example.com, ip:192.0.2.9"
         assert fact(page, "Issuer") == "development (self-signed)"
@@ -223,12 +223,12 @@ def test_pause_and_resume(stack: Stack, console: WebConsole, certificate: Any) -
     name = certificate("paused")
     with console.visit(f"/certificate?name={name}") as visit:
         page = visit.page
-        page.get_by_label("For", exact=True).fill("tomorrow")
+        page.get_by_label("Pause for").fill("tomorrow")
         press(page, "Pause")
         told(page, "invalid duration 'tomorrow': write it as 8h or 2d")
-        page.get_by_label("For", exact=True).fill("8h")
+        page.get_by_label("Pause for").fill("8h")
         press(page, "Pause")
-        told(page, "Paused: nothing is issued until you resume it.")
+        told(page, "or until you resume it.")
         assert json.loads(stack.evercert("list", "--json", name).stdout)[0]["paused"]
         visit.look("certificate-paused")
         press(page, "Resume")
@@ -262,7 +262,7 @@ def test_deletion_needs_the_typed_name(stack: Stack, console: WebConsole, certif
         visit.look("delete")
         page.get_by_label("Type the name").fill(name[:-1])
         press(page, "Delete")
-        told(page, "nothing was deleted")
+        told(page, "Nothing was deleted")
         assert stack.items(name)
         page.get_by_label("Type the name").fill(name)
         press(page, "Delete")
@@ -375,7 +375,7 @@ def test_keyboard_reaches_every_action(stack: Stack, console: WebConsole, certif
         page.keyboard.press("Enter")
         assert page.evaluate("() => document.activeElement.id") == "content"
         page.goto(console.url("/"))
-        visit.tab_to("Read again")
+        visit.tab_to("Refresh")
         page.keyboard.press("Enter")
         expect(page.get_by_text("read just now")).to_be_visible()
         visit.tab_to("Certificates")
@@ -433,7 +433,7 @@ def test_hostile_content_is_text(stack: Stack, console: WebConsole) -> None:
     query = urlencode(dict.fromkeys(("search", "label", "state", "issuer", "sort", "order", "page"), MARKUP))
     with console.visit() as visit:
         page = visit.page
-        press(page, "Read again")
+        press(page, "Refresh")
         visit.allow("status of 404")
         for path in (
             "/",

@@ -75,7 +75,7 @@ def test_pause_with_an_invalid_duration_changes_nothing(console: FakeConsole, sp
 
 def test_delete_needs_the_name(console: FakeConsole) -> None:
     console.store("web")
-    assert "nothing was deleted" in console.followed(console.post("/certificate/delete", name="web", typed="we"))
+    assert "Nothing was deleted" in console.followed(console.post("/certificate/delete", name="web", typed="we"))
     assert console.table.record("web") is not None
     assert "evercert will no longer renew it" in console.text("/certificate/delete", name="web")
     assert "web deleted" in console.followed(console.post("/certificate/delete", name="web", typed="web"))
@@ -160,7 +160,7 @@ def test_request_of_a_lost_key_is_not_used(console: FakeConsole) -> None:
     assert "b.example.com" in html
 
 
-def test_success_is_told_though_the_row_cannot_be_read(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_action_confirms_when_the_row_is_unreadable(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     console.store("web")
     console.text("/")
     pauses = console.table.pauses

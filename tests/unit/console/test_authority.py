@@ -24,7 +24,7 @@ def console(authority: FakeAuthority) -> FakeConsole:
     return FakeConsole(authority=authority).sign_in()
 
 
-def test_tables_of_the_authority(console: FakeConsole) -> None:
+def test_authority_lists_its_configuration(console: FakeConsole) -> None:
     text = console.text("/authority")
     assert "issuing-ec active Ends 2030" in text
     assert "shop/web Policy issuing-ec Document" in text
@@ -61,7 +61,7 @@ def test_enter_in_the_reason_decides_nothing(console: FakeConsole) -> None:
 
 
 def test_search_of_issued_certificates(console: FakeConsole) -> None:
-    assert "Those that end soonest, at most 100." in console.text("/authority/issued")
+    assert "Those that expire soonest, at most 100." in console.text("/authority/issued")
     assert "Matching ones" in console.text("/authority/issued", search="www.example.com")
     answer = console.page("/authority/issued", search="*.com")
     assert (answer.status_code, "the search is too broad" in readable(answer.text)) == (422, True)
@@ -75,8 +75,8 @@ def test_refused_decision_is_shown(console: FakeConsole) -> None:
 
 def test_revocation_needs_the_serial_number(console: FakeConsole, authority: FakeAuthority) -> None:
     form = {"certificate": "c-1", "serial": "4d", "reason": "SUPERSEDED"}
-    assert "nothing was revoked" in console.followed(console.post("/authority/revoke", typed="4e", **form))
-    assert "nothing was revoked" in console.followed(
+    assert "Nothing was revoked" in console.followed(console.post("/authority/revoke", typed="4e", **form))
+    assert "Nothing was revoked" in console.followed(
         console.post("/authority/revoke", typed="", **{**form, "serial": ""})
     )
     assert authority.revoked == []

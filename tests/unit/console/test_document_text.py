@@ -33,7 +33,7 @@ def test_plain_words_have_no_quotes() -> None:
     )
 
 
-def test_lines_are_a_block() -> None:
+def test_several_lines_become_a_block() -> None:
     pem = "-----BEGIN X-----\nMIIB\n-----END X-----\n"
     text = to_text({"certificates": [{"csr": pem}]})
     assert text.splitlines()[1:3] == ["  - csr: |", "      -----BEGIN X-----"]
@@ -41,5 +41,5 @@ def test_lines_are_a_block() -> None:
 
 
 @pytest.mark.parametrize("word", ["on", "Off", "y", "N", "null", "TRUE"])
-def test_words_of_yaml_have_quotes(word: str) -> None:
+def test_reserved_words_are_quoted(word: str) -> None:
     assert to_text({"a": word}) == f'a: "{word}"\n'

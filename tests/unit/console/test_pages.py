@@ -35,7 +35,7 @@ def names(console: FakeConsole, **query: Any) -> list[str]:
 
 
 def test_empty_stack_offers_the_first_certificate(console: FakeConsole) -> None:
-    assert "No certificates yet. Make the first one" in console.text("/")
+    assert "No certificates yet. Create the first one" in console.text("/")
 
 
 def test_overview_counts_and_lists_what_is_broken(console: FakeConsole) -> None:
@@ -72,7 +72,7 @@ def test_refresh_reads_the_table_again(console: FakeConsole) -> None:
         ({"sort": "state"}, ["api", "mail", "web"]), ({"sort": "x", "order": "x", "page": "x"}, ["api", "mail", "web"]),
     ],
 )  # fmt: skip
-def test_filters(console: FakeConsole, query: dict[str, str], found: list[str]) -> None:
+def test_list_filters_by_each_field(console: FakeConsole, query: dict[str, str], found: list[str]) -> None:
     console.store("web", spec=labelled("web", team="web"), days=60)
     console.store("mail", spec=labelled("mail", team="mail"), days=20, state="failing", last_error=failure(console))
     console.store("api", days=-3)

@@ -42,8 +42,8 @@ def _lines(rows: Sequence[Row], now: datetime, width: int, *, unicode: bool) -> 
     yield from _Bars(found, width, full, light).lines()
     if ends:
         yield styled("")
-        yield from _plain(f"{full} at risk: nothing renews it as things are now", width, AT_RISK)
-        yield from _plain(f"{light} renewed by the stack", width, RENEWED)
+        yield from _plain(f"{full} at risk: failing, paused, or not renewed automatically", width, AT_RISK)
+        yield from _plain(f"{light} renewal planned", width, RENEWED)
     if more := ", ".join(others(rows, days)):
         yield from _plain(f"not shown: {more}", width)
 

@@ -30,7 +30,7 @@ from evercert.console.pages import new_certificate as new
 from evercert.console.rendering import FOLDER, page
 from evercert.console.services import Services
 from evercert.console.session import Session
-from evercert.errors import EvercertError, Rejected, Unexpected
+from evercert.errors import EvercertError, Misconfigured, Rejected, Unexpected
 
 Handler = Callable[[Request], Response]
 PAGES: dict[str, Handler] = {
@@ -88,7 +88,7 @@ def application(services: Services, session: Session, port: int) -> Starlette:
 
 
 def _page(handler: Handler) -> Handler:
-    """Return the handler, whose unforeseen errors become a page too; Starlette runs it in a thread: boto3 waits."""
+    """Wrap the handler: turn unforeseen errors into an error page. Starlette runs it in a thread."""
 
     def answer(request: Request) -> Response:
         try:
@@ -111,6 +111,7 @@ def _form(handler: Handler) -> Callable[[Request], object]:
 
 
 def _error(request: Request, error: Exception) -> Response:
-    """Return the page of an error of the stack, with what helps."""
-    status = 409 if isinstance(error, Rejected) else 502
-    return page(request, "error.html", {"error": str(error)}, status=status)
+    """Return the error page: 409 if the request is rejected, else 502."""
+    rejected = isinstance(error, Rejected)
+    values = {"error": str(error), "credentials": isinstance(error, Misconfigured)}
+    return page(request, "error.html", values, status=409 if rejected else 502)

@@ -85,9 +85,9 @@ class Guard:
         origin = request.headers.get("origin")
         own = f"http://{request.headers['host'].lower()}"
         if (origin is not None and origin.lower() != own) or (origin is None and request.method not in SAFE):
-            return _refused(403, "request of another site")
+            return _refused(403, "cross-site request refused: use the pages of the console")
         if request.headers.get("sec-fetch-site", "none") == "cross-site" and request.method not in SAFE:
-            return _refused(403, "request of another site")
+            return _refused(403, "cross-site request refused: use the pages of the console")
         return None
 
     def _sign_in(self, request: Request) -> Response | None:
@@ -100,14 +100,14 @@ class Guard:
         return _refused(403, SIGN_IN)
 
     def _signed_in(self) -> Response:
-        """Set the cookie, and let the page itself go on.
+        """Set the cookie, and let the page load the start page.
 
         After a redirect from the terminal's link, a browser would not send a SameSite=Strict cookie if the link was
         clicked in a page of another site.
         """
         start, icon = f"{self.session.path}/", f"{self.session.path}/static/icon.svg"
         head = f'<!doctype html><html lang="en"><title>evercert</title><link rel="icon" href="{icon}">'
-        page = f'{head}<p><a href="{start}">Go on to the console</a>'
+        page = f'{head}<p><a href="{start}">Open the console</a>'
         answer = HTMLResponse(page, headers={"Refresh": f"0; url={start}"})
         answer.set_cookie(
             self.cookie_name, self.session.cookie, path=self.session.path, httponly=True, samesite="strict"
@@ -116,14 +116,14 @@ class Guard:
 
     def _refused_form(self, headers: Headers, body: bytes | None) -> Response | None:
         if body is None:
-            return _refused(413, "the form is too large")
+            return _refused(413, "the form exceeds 1 MB: use `evercert apply FILE`")
         sent = headers.get(CSRF_HEADER)
         if sent is None and headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             with suppress(ValueError):  # too many fields
                 fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
                 sent = next(iter(fields.get(CSRF_FIELD, [])), None)
         if sent is None or not self.session.accepts_form(sent):
-            return _refused(403, "the form is not one of this console: load the page again")
+            return _refused(403, "invalid form token: load the page again, and send the form again")
         return None
 
 

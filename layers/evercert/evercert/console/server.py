@@ -50,7 +50,7 @@ def serve(
         address = f"http://{session.host}:{number}/?token={session.token}"
         server = uvicorn.Server(config)
         announce(address)
-        with _hangup_ends(server), _opened(address) if open_browser else nullcontext():
+        with _exit_on_signals(server), _opened(address) if open_browser else nullcontext():
             server.run(listeners)
     finally:
         for listener in listeners:
@@ -96,7 +96,7 @@ def _has_ipv6() -> bool:
 
 
 @contextmanager
-def _hangup_ends(server: uvicorn.Server) -> Iterator[None]:
+def _exit_on_signals(server: uvicorn.Server) -> Iterator[None]:
     """Let SIGHUP and SIGTERM end the server, and then the caller's `finally`; uvicorn itself knows SIGINT."""
 
     def leave(number: int, _frame: object) -> None:

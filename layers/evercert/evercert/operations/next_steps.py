@@ -46,6 +46,10 @@ def _routine(record: Record, due: str) -> str:
     renewal = record.spec.lifecycle.renew_before_expiry
     if renewal is not None and renewal.never:
         return f"none: `renew-before-expiry: never` in its document{due}"
+    if record.spec.csr is not None and not record.spec.renews:
+        return f"none: its CSR is used once; to renew it with the same key, set private-key: {{rotate: never}}{due}"
+    if not record.spec.renews:
+        return f"none: it is not renewed automatically{due}"
     return f"none: it renews itself{due}"
 
 

@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Day:
-    """Certificates that end on one day; those `at_risk` are not renewed as things are now."""
+    """Certificates that end on one day; `at_risk`: failing, paused, or not renewed automatically."""
 
     date: datetime
     ends: int = 0
@@ -75,7 +75,7 @@ def end_of(row: Row) -> datetime | None:
 
 
 def is_at_risk(row: Row) -> bool:
-    """Whether the certificate is not renewed as things are now: it fails, is paused, or is issued once."""
+    """Whether the certificate is failing, paused, or not renewed automatically."""
     return state_of(row) in BROKEN or bool(row.get("paused")) or row.get("renew_at") is None
 
 

@@ -14,7 +14,7 @@ LENGTH = 7
 
 @dataclass(frozen=True)
 class Week:
-    """Certificates that end in the week that begins on this day; those `at_risk` are not renewed as things are now."""
+    """Certificates that end in the week that begins on this day; `at_risk` as in `Day`."""
 
     first: datetime
     ends: int

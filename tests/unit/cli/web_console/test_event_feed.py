@@ -101,7 +101,7 @@ def test_missing_permission_is_an_event() -> None:
     feed.close()
 
 
-def test_events_go_on_after_a_failure() -> None:
+def test_feed_resumes_after_a_failure() -> None:
     queue = FakeQueue(Misconfigured("connection lost"))
     feed = QueueFeed(queue, pause=0.01)  # type: ignore[arg-type]
     received(feed, 1)

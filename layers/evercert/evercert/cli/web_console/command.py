@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 PACKAGES = ("jinja2", "multipart", "starlette", "uvicorn")
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback. Default: any free one.")]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address; open no browser.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address without opening a browser.")]
 Numeric = Annotated[
-    bool, typer.Option("--numeric", help="Use 127.0.0.1, for browsers that do not know names below localhost.")
+    bool,
+    typer.Option(
+        "--numeric",
+        help="Print 127.0.0.1 instead of a name below localhost that some browsers do not resolve.",
+    ),
 ]
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Show everything, change nothing.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Hide all actions, and events, which need a queue.")]
 
 
 def console(
@@ -47,7 +52,8 @@ def console(
     feed = feed_of(connection)
     found = services(connection, None if read_only else feed, read_only=read_only)
     try:
-        serve(found, port, open_browser=not no_browser, announce=_announce, numeric=numeric)
+        announce = partial(_announce, opens=not no_browser)
+        serve(found, port, open_browser=not no_browser, announce=announce, numeric=numeric)
     finally:
         terminal.notes(feed.close())
 
@@ -74,6 +80,7 @@ def services(connection: Connection, feed: QueueFeed | None, *, read_only: bool)
     )
 
 
-def _announce(address: str) -> None:
+def _announce(address: str, *, opens: bool) -> None:
     terminal.out.print(address)
-    terminal.notes(["open this address in your browser; it works once; press Ctrl-C to stop the console"])
+    what = "if your browser does not open, open this address in it" if opens else "open this address in your browser"
+    terminal.notes([f"{what}; it works once; press Ctrl-C to stop the console"])

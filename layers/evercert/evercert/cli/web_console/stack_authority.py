@@ -81,7 +81,7 @@ class StackAuthority:
         except BadInput as error:
             raise Rejected(str(error)) from error
         if name in existing:
-            raise Rejected(f"there is a CA {name} already")
+            raise Rejected(f"CA {name} exists already: choose another name")
         root = existing.get(ROOT)
         signer = "the new root" if root is None or not root.installed else f"{root.name}, until {_end(root)}"
         lines = (
@@ -117,7 +117,7 @@ class StackAuthority:
         try:
             match = by_serial.find_certificate(self.authority, certificate)
             if match is None:
-                raise Rejected(f"unknown certificate {certificate}")
+                raise Rejected(f"unknown certificate {certificate}: search again")
             status.require_own(match.record)
             return status.revoke_match(self.authority, match, status.reason_of(reason))[1]
         except BadInput as error:
@@ -178,4 +178,4 @@ def _policy(profile: Profile) -> Iterator[tuple[str, str]]:
 
 def _identity(identity: Identity) -> AuthorityRow:
     grants = [(grant.profile, ", ".join(grant.permissions)) for grant in identity.grants]
-    return AuthorityRow(identity.name, [("ID", identity.id), *(grants or [("May", "nothing")])])
+    return AuthorityRow(identity.name, [("ID", identity.id), *(grants or [("Permissions", "none")])])

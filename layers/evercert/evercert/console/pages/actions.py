@@ -54,7 +54,10 @@ def pause(request: Request) -> Response:
             raise Rejected(f"invalid duration {printable(span, 60)!r}: write it as 8h or 2d") from error
         target = PauseTarget(certificate=name)
         if services.specs.pause(target, Pause(now, clean_reason(text(form, "reason")), until), now):
-            context.session.tell("Paused: nothing is issued until you resume it.")
+            end = (
+                "until you resume it" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC, or until you resume it"
+            )
+            context.session.tell(f"Paused: nothing is issued {end}.")
         else:
             context.session.tell("It is paused already; the first pause keeps its time, reason and end.", "note")
 
@@ -116,7 +119,7 @@ def delete(request: Request) -> Response:
     context, form = context_of(request), form_of(request)
     name = text(form, "name")
     if not name or text(form, "typed") != name:
-        context.session.tell("The name that you typed is another one; nothing was deleted.", "error")
+        context.session.tell(f"Nothing was deleted: the typed name differs from {name}; type it exactly.", "error")
         return redirect(context, "/certificate/delete", name=name)
     record = context.services.specs.record(name)
     if record is None:
@@ -173,5 +176,7 @@ def _require(context: Context, name: str) -> Record | Unreadable:
 def _readable(context: Context, name: str) -> Record:
     record = _require(context, name)
     if isinstance(record, Unreadable):
+        if record.newer:
+            raise Rejected(f"the record of {name} was {record.problem}; run the console of that version")
         raise Rejected(f"the record of {name} does not parse ({record.problem}); apply its document again")
     return record

@@ -77,7 +77,7 @@ def revoke(request: Request) -> Response:
     context, form = context_of(request), form_of(request)
     typed = text(form, "typed").lower()
     if not typed or typed != text(form, "serial").lower():
-        context.session.tell("The serial number that you typed is another one; nothing was revoked.", "error")
+        context.session.tell("Nothing was revoked: the typed serial number differs; type it exactly.", "error")
         return redirect(context, "/authority/issued")
     try:
         listed = desk_of(context).revoke(text(form, "certificate"), text(form, "reason"))

@@ -15,7 +15,7 @@ from evercert.console.rendering import page
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.revisions import KeptRevision, KeptRevisions
-from evercert.errors import EvercertError
+from evercert.errors import EvercertError, Rejected
 from evercert.issuance.event_data import label
 from evercert.operations.issuer_identity import issuer_of
 from evercert.operations.next_steps import next_steps
@@ -72,7 +72,7 @@ def chain(request: Request) -> Response:
     record = context.services.specs.record(name)
     found = _in_use(record, context.services.specs.kept(record)) if isinstance(record, Record) else None
     if found is None:
-        return page(request, "missing.html", {"name": name}, status=404)
+        raise Rejected(f"the chain of {name} was not kept; read it at its destination")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.pem"}
     return Response(found.chain, media_type="application/x-pem-file", headers=headers)
 

@@ -16,6 +16,7 @@ from evercert.console.forms import number
 from evercert.console.inventory import Entry
 from evercert.console.rendering import page
 from evercert.operations.overview import STATES, end_of, state_of
+from evercert.operations.row_note import note
 
 PAGE = 100
 ENDS = (7, 14, 30, 90)  # days
@@ -114,5 +115,6 @@ def show(request: Request) -> Response:
         "ends_within": ENDS,
         "sorts": SORTS,
         "state_of": state_of,
+        "note": lambda row: note(row, now),
     }
     return page(request, "certificates.html", values)

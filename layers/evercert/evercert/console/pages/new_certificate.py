@@ -18,12 +18,11 @@ from evercert.documents.document import VERSION
 from evercert.pki.algorithms import KeyAlgorithm
 
 ALGORITHMS = get_args(KeyAlgorithm)
-MOST_LABELS = 20
 PATHS = Paths(plan="/certificates/plan", apply="/certificates/apply")
 # Settings of each type of destination that the form offers; the document may have more.
 PLACES = {
     "secrets-manager": (("secret", "Name of the secret"),),
-    "acm": (("region", "Region, if another one"),),
+    "acm": (("region", "Region (default: the stack's)"),),
     "ssm-parameter": (("parameter", "Name of the parameter"),),
     "s3": (("bucket", "Bucket"), ("key", "Key of the object")),
 }
@@ -80,6 +79,7 @@ def document_of(form: FormData) -> dict[str, Any]:
 def _with_csr(form: FormData, csr: str) -> dict[str, Any]:
     """Return the document of a CSR, which has the names and the key; its maker has the private key."""
     certificate: dict[str, Any] = {"name": text(form, "name"), "issuer": text(form, "issuer"), "csr": f"{csr}\n"}
+    certificate["private-key"] = {"rotate": "never"}  # or nothing renews it
     if ttl := text(form, "ttl"):
         certificate["attributes"] = {"ttl": ttl}
     return _document_with(form, certificate)
@@ -92,9 +92,9 @@ def _document_with(form: FormData, certificate: dict[str, Any]) -> dict[str, Any
     kind = text(form, "destination")
     settings = {field: value for field, _ in PLACES.get(kind, ()) if (value := text(form, f"{kind}-{field}"))}
     certificate["destinations"] = [{"type": kind, **settings}]
-    labels = dict(part.split("=", 1) for part in lines(form, "labels", ",\n")[:MOST_LABELS] if "=" in part)
-    if labels:
-        certificate["labels"] = labels
+    if labels := lines(form, "labels", ",\n"):
+        # The check of the document names a label without a value, and too many labels.
+        certificate["labels"] = {key.strip(): value.strip() for key, _, value in (one.partition("=") for one in labels)}
     return {"version": VERSION, "certificates": [certificate]}
 
 

@@ -28,7 +28,7 @@ document.addEventListener("input", (event) => {
 for (const name of ["htmx:responseError", "htmx:sendError"]) {
   document.addEventListener(name, () => {
     const poll = document.querySelector("#poll td");
-    if (poll) poll.textContent = "stopped; load the page again";
+    if (poll) poll.textContent = "no answer: load the page again, or start evercert console again";
   });
 }
 

@@ -75,7 +75,7 @@ def _key(name: str, label: str) -> str:
 
 LEGEND = (
     '<ul class="legend">'
-    + _key("risk", "at risk: nothing renews it as things are now")
-    + _key("renewed", "renewed by the stack")
+    + _key("risk", "at risk: failing, paused, or not renewed automatically")
+    + _key("renewed", "renewal planned")
     + "</ul>"
 )
