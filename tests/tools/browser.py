@@ -44,6 +44,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.reportViolation(`${event.effectiveDirective}: ${event.blockedURI} ${event.sample} (${event.documentURI})`);
 });
 """
+# Media queries apply with the next frame.
+_LAID_OUT = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 _OVERFLOW = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
@@ -103,6 +105,7 @@ class Visit:
             self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             for width, height in SIZES.items():
                 self.page.set_viewport_size({"width": width, "height": height})
+                self.page.evaluate(_LAID_OUT)
                 problems += [f"{name}, {width} px, too wide: {one}" for one in self.page.evaluate(_OVERFLOW)]
                 problems += [f"{name}, {theme}, {width} px: {one}" for one in self.violations()]
                 made.append(SCREENSHOTS / f"{name}-{theme}-{width}.png")
