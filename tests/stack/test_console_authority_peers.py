@@ -84,7 +84,7 @@ def test_revocation_needs_the_typed_serial_number(console: WebConsole, manager: 
         card = page.get_by_role("article").filter(has_text=re.compile(serial, re.IGNORECASE))
         expect(card).to_have_count(1)
         visit.look("authority-issued")
-        for typed, message in (("00", "nothing was revoked"), (serial, "Revoked; ")):
+        for typed, message in (("00", "Nothing was revoked"), (serial, "Revoked; ")):
             page.goto(console.url(f"/authority/issued?search={serial}"))
             card.get_by_text("Revoke …").click()
             card.get_by_label("Reason").select_option("SUPERSEDED")
