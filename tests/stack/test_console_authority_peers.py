@@ -117,10 +117,10 @@ def test_profile_is_planned_then_applied(console: WebConsole, approved: str) -> 
         text = box.input_value().replace("web-servers", slug)
         visit.allow("status of 422")
         box.fill(text.replace("tls-server", "no-preset"))
-        page.get_by_role("button", name=re.compile("^Plan")).click()
+        page.get_by_role("button", name=re.compile("^(Show the plan|Plan again)$")).click()
         expect(page.get_by_role("alert")).to_contain_text("preset")
         box.fill(text)
-        page.get_by_role("button", name=re.compile("^Plan")).click()
+        page.get_by_role("button", name=re.compile("^(Show the plan|Plan again)$")).click()
         expect(page.locator("pre.plan")).to_contain_text(slug)
         visit.look("authority-plan")
         with console.visit("/authority") as other:
