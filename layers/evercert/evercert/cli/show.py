@@ -13,6 +13,7 @@ from evercert.cli.grid import Grid
 from evercert.contracts.events import Outcome
 from evercert.operations.ages import relative
 from evercert.operations.escapes import quoted, visible
+from evercert.operations.outcome_details import details
 from evercert.operations.row_note import note
 from evercert.operations.summaries import EXPIRED
 
@@ -61,8 +62,8 @@ def history(console: Terminal, outcomes: Iterable[Outcome]) -> None:
     for outcome in outcomes:
         reason = visible(str(outcome.data.get("reason") or outcome.data.get("kind") or ""), 20)
         kind = styled(outcome.type.removeprefix("certificate."), _event_style(outcome.type))
-        details = visible(_details(outcome.data), LONGEST)
-        table.add_row(f"{outcome.at:%Y-%m-%d %H:%M:%S}Z", kind, str(outcome.revision), reason, details)
+        text = visible(details(outcome.data), LONGEST)
+        table.add_row(f"{outcome.at:%Y-%m-%d %H:%M:%S}Z", kind, str(outcome.revision), reason, text)
     console.print(table)
 
 
@@ -77,21 +78,6 @@ def event(body: Mapping[str, Any]) -> Text:
     style = _event_style(kind)
     time, subject = visible(str(body.get("time")), 24), visible(str(body.get("subject")), LONGEST)
     return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {visible(str(facts), LONGEST)}")
-
-
-def _details(data: Mapping[str, Any]) -> str:
-    """Return the facts of an outcome; what was not delivered first."""
-    found = data.get("undelivered")
-    undelivered = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    parts = [f"not delivered to {one.get('destination')}: {one.get('message')}" for one in undelivered]
-    if data.get("request"):
-        parts.append(f"requested: {data['request']}")
-    if data.get("message"):
-        parts.append(str(data["message"]))
-    elif "serial_number" in data:
-        until = str(data.get("not_after"))[:16].replace("T", " ")
-        parts.append(f"until {until}Z, serial {data.get('serial_number')}")
-    return "; ".join(parts)
 
 
 def _event_style(kind: str) -> str:

@@ -46,8 +46,11 @@ def console(
     if missing:
         raise Misconfigured("the console's packages are missing: install evercert[console]")
     from evercert.cli.web_console.event_feed import feed_of  # noqa: PLC0415 (AWS's library is slow to load)
+    from evercert.console.rendering import FOLDER  # noqa: PLC0415
     from evercert.console.server import serve  # noqa: PLC0415
 
+    if not (FOLDER / "static" / "vendor").is_dir():
+        terminal.notes(["this checkout has no scripts for the pages; to build them, install npm and run: make setup"])
     connection = terminal.connect(stack, region)
     feed = feed_of(connection)
     found = services(connection, None if read_only else feed, read_only=read_only)

@@ -19,6 +19,7 @@ from evercert.errors import EvercertError, Rejected
 from evercert.issuance.event_data import label
 from evercert.operations.issuer_identity import issuer_of
 from evercert.operations.next_steps import next_steps
+from evercert.operations.outcome_details import details
 from evercert.operations.summaries import EXPIRED
 from evercert.pki.certificate import Chain
 
@@ -101,6 +102,7 @@ def _values(context: Context, record: Record) -> dict[str, object]:
         "choices": [] if kept is None else _choices(record, kept),
         "kept_problem": problem,
         "history": history[-MOST_EVENTS:][::-1],
+        "details": details,
         "older_events": max(len(history) - MOST_EVENTS, 0),
         "busy": record.state in ("new", "pending") or record.rolls_back or record.requested_at != record.served,
     }
