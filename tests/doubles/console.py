@@ -84,7 +84,7 @@ class FakeAuthority:
     text: str = "issuing-ec"
 
     def tables(self) -> AuthorityTables:
-        return AuthorityTables("https://ca.example.com", [AuthorityRow(self.text, [("Ends", "2030")], "active")],
+        return AuthorityTables("https://ca.example.com", [AuthorityRow(self.text, [("Kind", "issuing"), ("Ends", "2030")], "active")],
                                [AuthorityRow("shop/web", [("Policy", self.text)])])  # fmt: skip
 
     def waiting(self) -> Sequence[WaitingRequest]:

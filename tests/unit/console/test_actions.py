@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from evercert.console.app import ACTIONS
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import Pause, PauseTarget
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.errors import Misconfigured, Unavailable
 from tests.doubles.console import FakeConsole, readable
 
@@ -64,6 +65,47 @@ def test_pause_and_resume(console: FakeConsole) -> None:
     assert console.table.pauses(console.now) == {}
     assert [nudge.certificate for nudge in console.queue.sent] == ["web"]
     assert "It was not paused." in console.followed(console.post("/certificate/resume", name="web"))
+
+
+def test_resume_starts_nothing_that_another_pause_holds(console: FakeConsole) -> None:
+    console.store("web", state="paused")
+    for target in (WEB, STACK):
+        console.table.pause(target, Pause(console.now), console.now)
+    text = console.followed(console.post("/certificate/resume", name="web"))
+    assert "Still paused: the stack is paused" in text
+    assert console.queue.sent == []
+
+
+def test_resume_of_what_was_not_delayed_starts_nothing(console: FakeConsole) -> None:
+    console.store("web")
+    console.table.pause(WEB, Pause(console.now), console.now)
+    assert "Resumed." in console.followed(console.post("/certificate/resume", name="web"))
+    assert console.queue.sent == []
+
+
+def test_pause_warns_of_an_expiry_before_its_end(console: FakeConsole) -> None:
+    console.store("web", days=2)
+    form = {"name": "web", "for": "3d"}
+    text = console.followed(console.post("/certificate/pause", **form))
+    assert "It expires before the pause ends." in text
+    assert "UTC, or until you resume it." in text
+
+
+def test_stack_that_ignores_pauses_is_not_paused() -> None:
+    console = FakeConsole(pause_refusal="stack evercert is older than 0.2.0").sign_in()
+    console.store("web")
+    assert "older than 0.2.0" in console.followed(console.post("/certificate/pause", name="web"))
+    assert console.table.pauses(console.now) == {}
+
+
+def test_paused_certificate_is_not_rolled_back(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.store("web")
+    console.table.pause(STACK, Pause(console.now), console.now)
+    plan = SimpleNamespace(revision=1)
+    monkeypatch.setattr("evercert.operations.rollback.plan", lambda *_, **__: plan)
+    text = console.followed(console.post("/certificate/rollback", name="web", to="1"))
+    assert "cannot roll back web: the stack is paused" in text
+    assert record(console).rollback is None
 
 
 @pytest.mark.parametrize("span", ["x", "-1h", "9" * 40 + "d", "<b>"])
@@ -228,7 +270,7 @@ def test_read_only_pages_offer_no_actions(path: str) -> None:
     console.store("web")
     html = console.client.get(f"{console.session.path}{path}").text
     assert "read-only" in html
-    for word in ("Renew now", "Delete</button>", "New certificate"):
+    for word in ("Renew now", "Delete …</button>", "Delete</button>", "New certificate"):
         assert word not in html
 
 

@@ -26,7 +26,7 @@ def console(authority: FakeAuthority) -> FakeConsole:
 
 def test_authority_lists_its_configuration(console: FakeConsole) -> None:
     text = console.text("/authority")
-    assert "issuing-ec active Ends 2030" in text
+    assert "issuing-ec active Kind issuing Ends 2030" in text
     assert "shop/web Policy issuing-ec Document" in text
     assert "Identities None." in text
 
@@ -95,6 +95,10 @@ def test_document_of_a_profile_is_edited(console: FakeConsole, authority: FakeAu
     assert authority.documents.applied == []
     assert "Applied." in console.followed(console.post("/authority/apply", document="version: authority/v1"))
     assert authority.documents.applied == ["version: authority/v1"]
+
+
+def test_first_document_names_the_cas_of_the_stack(console: FakeConsole) -> None:
+    assert "cas: [issuing-ec]" in console.text("/authority/document")
 
 
 def test_first_document_is_valid() -> None:

@@ -6,17 +6,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.aws.dynamodb import items
 from evercert.console.pages.certificates import PAGE
 from evercert.contracts.events import Outcome
-from evercert.contracts.record import Failure
+from evercert.contracts.record import Delivery, Facts, Failure, Record
+from evercert.contracts.revisions import KeptRevision, KeptRevisions
 from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.documents.spec import Spec
 from evercert.errors import Misconfigured, Unavailable
+from evercert.pki.certificate import Chain
 from evercert.registry import Component
 from tests.doubles.console import FakeConsole, readable
 from tests.doubles.fakes import spec
+from tests.doubles.revisions import FakeRevisions
+from tests.fuzz.readers.certificates import chain
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\u202e\"'&"
 
@@ -32,6 +37,83 @@ def failure(console: FakeConsole, message: str = "the CA refuses") -> Failure:
 def names(console: FakeConsole, **query: Any) -> list[str]:
     html = console.page("/certificates", **query).text.partition("<tbody>")[2]
     return [part.partition("</a>")[0].rpartition(">")[2] for part in html.split("<tr>")[1:]]
+
+
+def issued(**facts: Any) -> tuple[Facts, KeptRevision]:
+    """Return the facts of a certificate, and what is kept of it, with its issuer's certificate."""
+    leaf, issuer = chain()[2].certificate, chain()[1].certificate
+    pem = "".join(one.public_bytes(Encoding.PEM).decode() for one in (leaf, issuer))
+    found = Facts.of(Chain.from_pem(pem), 2).model_copy(update=facts)
+    kept = KeptRevision(
+        revision=2, origin=2, generation=1, issuer="main", request_hash="r", issuer_hash="i", sealed_key="sealed secret", chain=pem
+    )  # fmt: skip
+    return found, kept
+
+
+def keep(console: FakeConsole, name: str, *kept: KeptRevision) -> None:
+    record = console.table.record(name)
+    assert isinstance(record, Record)
+    assert FakeRevisions(console.table.items).write(name, record.uid, KeptRevisions(), kept)
+
+
+def test_chain_is_shown_and_downloaded_without_the_key(console: FakeConsole) -> None:
+    facts, kept = issued()
+    console.store("web", days=None, facts=facts)
+    keep(console, "web", kept)
+    html = console.page("/certificate", name="web").text
+    part = html.partition('<div class="chain">')[2].partition("</div>")[0]
+    assert part.count("<ul>") == part.count("</ul>") == 2
+    assert "sealed secret" not in html
+    answer = console.page("/certificate/chain.pem", name="web")
+    assert answer.text == kept.chain
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''web.pem"
+    assert "PRIVATE" not in answer.text
+
+
+def test_chain_that_was_not_kept_says_where_it_is(console: FakeConsole) -> None:
+    console.store("web")
+    answer = console.page("/certificate/chain.pem", name="web")
+    assert (answer.status_code, "read it at its destination" in readable(answer.text)) == (409, True)
+
+
+def test_kept_revisions_can_be_chosen(console: FakeConsole) -> None:
+    _, kept = issued()
+    console.store("web")
+    keep(console, "web", kept)
+    assert '<option value="2">' in console.page("/certificate", name="web").text
+
+
+@pytest.mark.parametrize(
+    ("revision", "words"), [(1, "has revision 1"), (0, "nothing delivered yet")], ids=["delivered", "new"]
+)
+def test_destinations_show_their_revision(console: FakeConsole, revision: int, words: str) -> None:
+    component = spec("web").destinations[0]
+    console.store("web", deliveries={component.key: Delivery(revision=revision, location="arn:secret")})
+    assert f"arn:secret {words}" in console.text("/certificate", name="web")
+
+
+@pytest.mark.parametrize(("days", "used"), [(30, "67 % used"), (-1, "100 % used"), (240, "20 % used")])
+def test_validity_bar_shows_what_is_over(console: FakeConsole, days: float, used: str) -> None:
+    console.store("web", days=days)
+    assert used in console.text("/certificate", name="web")
+
+
+def test_expired_certificate_that_renews_is_late(console: FakeConsole) -> None:
+    console.store("web", days=-1, renew_at=console.now - timedelta(days=20))
+    console.store("once", days=-1)
+    text = console.text("/")
+    assert "web expired 1d ago not renewed in time" in text
+    assert "once expired 1d ago not renewed automatically" in text
+
+
+def test_one_certificate_beside_many_is_visible(console: FakeConsole) -> None:
+    for number in range(90):
+        console.store(f"web-{number:02}", days=40.5, renew_at=console.now)
+    console.store("failing", days=10.5, state="failing", last_error=failure(console))
+    html = console.page("/").text
+    heights = [float(part.partition('"')[0]) for part in html.partition('class="timeline"')[2].split('height="')[1:]]
+    assert min(heights) >= 3
+    assert 'aria-label="91 certificates expire in the next 90 days, 1 of them at risk"' in html
 
 
 def test_empty_stack_offers_the_first_certificate(console: FakeConsole) -> None:
@@ -58,7 +140,7 @@ def test_refresh_reads_the_table_again(console: FakeConsole) -> None:
     console.text("/")
     console.store("web")
     assert "0 certificates" in console.text("/")
-    assert "1 certificates" in console.followed(console.post("/refresh"))
+    assert "1 certificate, as of just now" in console.followed(console.post("/refresh"))
 
 
 @pytest.mark.parametrize(

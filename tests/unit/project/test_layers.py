@@ -31,6 +31,8 @@ FORBIDDEN = {
     "host/agent.py": "evercert.cli.files",
     "console/app.py": "evercert.cli.files",
     "console/services.py": "evercert.host.agent",
+    "console/inventory.py": "evercert.aws.clients",
+    "console/forms.py": "boto3",
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +12,12 @@ from evercert.cli.files import BadInput
 from evercert.cli.selection import Issuers, Labels, Patterns, chosen, selection_options
 from evercert.cli.terminal import Json, Reason, Region, Stack
 from evercert.contracts.record import Record
-from evercert.contracts.spec_store import STACK, Pause, PauseTarget, pauses_of
+from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.errors import Misconfigured
 from evercert.operations import pause_notes
 from evercert.operations.apply import nudge
 from evercert.operations.escapes import quoted
+from evercert.operations.pauses import DelayedCertificates, expiring_before
 from evercert.operations.renew import clean_reason
 from evercert.operations.selection import Selection, is_pattern
 from evercert.schema import printable
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 PAUSE_RECHECK = timedelta(minutes=15)  # after this time a run checks a paused certificate again
-MOST_WOKEN = 100  # certificates that a resume starts at once, soonest expiry first
 SHOWN = 10  # names in one note
 For = Annotated[str | None, typer.Option("--for", help="End the pause after this time, such as 8h.")]
 Until = Annotated[
@@ -51,8 +49,9 @@ def pause(
     selection, now = selection_options(names, label, issuer), terminal.now()
     end = _end(span, until, now)
     connection = terminal.connect(stack, region)
-    if end is not None or selection.patterns or selection.labels:
-        _require_new_functions(connection)
+    new = end is not None or selection.patterns or selection.labels
+    if new and (why := pause_refusal(connection)) is not None:
+        raise Misconfigured(why)
     wanted = Pause(now, clean_reason(reason), end)
     targets = _targets(connection, selection)
     changed = [target for target in targets if connection.specs.pause(target, wanted, now)]
@@ -70,7 +69,7 @@ def pause(
 
 def _note_expiring(records: list[Record], end: datetime) -> list[str]:
     """Return a note on the certificates that expire before the pause ends."""
-    names = [record.name for record in records if record.facts is not None and record.facts.not_after < end]
+    names = expiring_before(records, end)
     if not names:
         return []
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -92,7 +91,7 @@ def resume(
     targets = _paused_targets(connection, selection, now)
     changed = [target for target in targets if connection.specs.resume(target)]
     rest = connection.specs.pauses(now)
-    delayed = _Delayed.of(_records(connection, changed), rest, now) if changed else _Delayed()
+    delayed = DelayedCertificates.of(_records(connection, changed), rest, now) if changed else DelayedCertificates()
     for name in delayed.woken:
         connection.specs.wake(name, now, now)
     terminal.note_failed_nudge(nudge(delayed.woken, connection.queue))
@@ -105,27 +104,7 @@ def resume(
     terminal.notes([f"still paused: {line}; to resume it, run: {command}" for line, command in still])
 
 
-@dataclass
-class _Delayed:
-    """Certificates that a pause has delayed, soonest expiry first: those to start now, those later, the expired."""
-
-    woken: list[str] = field(default_factory=list)
-    later: int = 0
-    expired: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, records: Iterable[Record], rest: dict[PauseTarget, Pause], now: datetime) -> _Delayed:
-        found = [
-            (record.facts.not_after if record.facts is not None else now, record.name)
-            for record in records
-            if record.state == "paused" and not pauses_of(record, rest)
-        ]
-        names = [name for _, name in sorted(found)]
-        expired = [name for end, name in sorted(found) if end < now]
-        return cls(names[:MOST_WOKEN], len(names[MOST_WOKEN:]), expired)
-
-
-def _print_resumed(targets: list[PauseTarget], changed: list[PauseTarget], delayed: _Delayed) -> None:
+def _print_resumed(targets: list[PauseTarget], changed: list[PauseTarget], delayed: DelayedCertificates) -> None:
     done = set(changed)
     for target in targets[:SHOWN]:
         terminal.out.print(f"{printable(str(target), 200)} {'is resumed' if target in done else 'was not paused'}")
@@ -140,13 +119,14 @@ def _print_resumed(targets: list[PauseTarget], changed: list[PauseTarget], delay
         terminal.notes([f"already expired: {', '.join(map(quoted, delayed.expired[:SHOWN]))}{more}"])
 
 
-def _require_new_functions(connection: Connection) -> None:
-    """Raise Misconfigured if the functions of the stack ignore pauses of certificates and the end of a pause."""
-    if stack_version.version_of(connection.outputs) is None:
-        raise Misconfigured(
-            f"stack {connection.name} is older than {stack_version.FIRST}: its functions know only pauses of the stack "
-            "and of issuers, without an end; upgrade the stack"
-        )
+def pause_refusal(connection: Connection) -> str | None:
+    """Return why certificates cannot be paused: the functions ignore their pauses and the end of a pause; or None."""
+    if stack_version.version_of(connection.outputs) is not None:
+        return None
+    return (
+        f"stack {connection.name} is older than {stack_version.FIRST}: its functions know only pauses of the stack "
+        "and of issuers, without an end; upgrade the stack"
+    )
 
 
 def _targets(connection: Connection, selection: Selection) -> list[PauseTarget]:

@@ -13,10 +13,8 @@ from evercert.cli.terminal import Json, NameArgument, Reason, Region, Stack, Tim
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.revisions import RollbackRequest
-from evercert.contracts.spec_store import pauses_of
 from evercert.errors import Rejected
 from evercert.issuers import ISSUERS
-from evercert.operations import pause_notes
 from evercert.operations import rollback as rollbacks
 from evercert.operations.apply import nudge
 from evercert.operations.escapes import quoted
@@ -102,10 +100,10 @@ def _plan(connection: Connection, record: Record, to: int | None) -> RollbackPla
 
 def _require_active(connection: Connection, record: Record) -> None:
     """Raise BadInput while the certificate is paused: the stack would deliver nothing."""
-    pauses = connection.specs.pauses(terminal.now())
-    held = {target: pauses[target] for target in pauses_of(record, pauses)}
-    for line, command in pause_notes.describe(held):
-        raise BadInput([f"cannot roll back {record.name}: {line}; resume it first: {command}"])
+    try:
+        rollbacks.require_active(record, connection.specs.pauses(terminal.now()))
+    except Rejected as error:
+        raise BadInput([str(error)]) from error
 
 
 def _print_current(record: Record, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from evercert.cli.grid import Grid
 from evercert.contracts.events import Outcome
 from evercert.operations.ages import relative
 from evercert.operations.escapes import quoted, visible
-from evercert.operations.outcome_details import details
+from evercert.operations.outcome_details import details, event_details
 from evercert.operations.row_note import note
 from evercert.operations.summaries import EXPIRED
 
@@ -69,15 +69,10 @@ def history(console: Terminal, outcomes: Iterable[Outcome]) -> None:
 
 def event(body: Mapping[str, Any]) -> Text:
     """Return one line of `events`."""
-    found = body.get("data")
-    data: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    facts = data.get("message") or ""
-    if not facts and "serial_number" in data:
-        facts = f"revision {data.get('revision')}, until {data.get('not_after')}"
     kind = visible(str(body.get("type")), 60)
     style = _event_style(kind)
     time, subject = visible(str(body.get("time")), 24), visible(str(body.get("subject")), LONGEST)
-    return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {visible(str(facts), LONGEST)}")
+    return Text.assemble(f"{time}  ", (f"{kind:<21}", style), f"  {subject}  {visible(event_details(body), LONGEST)}")
 
 
 def _event_style(kind: str) -> str:

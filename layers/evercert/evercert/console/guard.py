@@ -19,7 +19,7 @@ SAFE = ("GET", "HEAD")
 MOST_BYTES, MOST_FIELDS = 1_000_000, 200  # of a form
 CSRF_FIELD, CSRF_HEADER = "csrf", "X-CSRF-Token"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Mapping[str, str] = {

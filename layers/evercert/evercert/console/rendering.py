@@ -67,7 +67,6 @@ def page(
             "static": lambda name: f"{context.session.path}/static/{name}",
             "here": request.url.path.removeprefix(context.session.path),
             "ago": ago,
-            "now": now,
             "messages": lambda: [] if "HX-Request" in request.headers else context.session.take_messages(),
             **(values or {}),
         }

@@ -170,3 +170,4 @@ class Services:
     authority: AuthorityDesk | None = None
     version: str = ""
     read_only: bool = False
+    pause_refusal: str | None = None  # why certificates cannot be paused: the stack is too old

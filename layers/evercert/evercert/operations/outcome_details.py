@@ -1,4 +1,4 @@
-"""Details of an outcome, in one line for people."""
+"""Details of outcomes and events, in one line for people."""
 
 from __future__ import annotations
 
@@ -19,3 +19,12 @@ def details(data: Mapping[str, Any]) -> str:
         until = str(data.get("not_after"))[:16].replace("T", " ")
         parts.append(f"until {until}Z, serial {data.get('serial_number')}")
     return "; ".join(parts)
+
+
+def event_details(body: Mapping[str, Any]) -> str:
+    """Return the details of an event as a subscriber receives it."""
+    found = body.get("data")
+    data: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    if not data.get("message") and "serial_number" in data:
+        return f"revision {data.get('revision')}, until {data.get('not_after')}"
+    return str(data.get("message") or "")

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.revisions import KeptRevision, KeptRevisions
+from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
 from evercert.errors import Rejected
+from evercert.operations import pause_notes
 from evercert.operations.issuer_identity import identities
 from evercert.registry import Component, Registry
 from evercert.scheduling.rollback import choose, facts_of, foreign_issuer, refusal, restorable
@@ -58,6 +60,13 @@ def plan(
     others = [number for number in restorable(record, kept) if number != found.revision]
     renewal = renewal_of(restored, record.model_copy(update={"advice": None})) if record.spec.renews else None
     return RollbackPlan(facts, restored, renewal, others)
+
+
+def require_active(record: Record, pauses: Mapping[PauseTarget, Pause]) -> None:
+    """Raise Rejected while the certificate is paused: the stack would deliver nothing."""
+    held = {target: pauses[target] for target in pauses_of(record, pauses)}
+    for line, command in pause_notes.describe(held):
+        raise _refused(record, f"{line}; resume it first: {command}")
 
 
 def _find(record: Record, kept: KeptRevisions, to: int | None, now: datetime) -> KeptRevision:

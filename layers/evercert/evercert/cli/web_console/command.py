@@ -63,6 +63,7 @@ def console(
 
 def services(connection: Connection, feed: QueueFeed | None, *, read_only: bool) -> Services:
     """Return the services of a connected stack."""
+    from evercert.cli.pauses import pause_refusal  # noqa: PLC0415
     from evercert.cli.web_console import documents, stack_authority  # noqa: PLC0415
     from evercert.cli.web_console.stack_doctor import StackDoctor  # noqa: PLC0415
     from evercert.console.services import Services  # noqa: PLC0415
@@ -80,6 +81,7 @@ def services(connection: Connection, feed: QueueFeed | None, *, read_only: bool)
         authority=stack_authority.of(connection),
         version=__version__,
         read_only=read_only,
+        pause_refusal=pause_refusal(connection),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evercert.cli import event_stream, terminal
 from evercert.cli.event_queue import TemporaryQueue
 from evercert.errors import EvercertError
+from evercert.operations.outcome_details import event_details
 from evercert.timestamps import to_text
 
 if TYPE_CHECKING:
@@ -70,11 +71,6 @@ class QueueFeed:
             self._add({"time": to_text(terminal.now()), "type": "events not received", "data": {"message": problem}})
 
     def _add(self, body: Mapping[str, Any]) -> None:
-        data = body.get("data")
-        facts = data if isinstance(data, dict) else {}
-        text = facts.get("message") or ""
-        if not text and "serial_number" in facts:
-            text = f"revision {facts.get('revision')}, until {facts.get('not_after')}"
         with self._lock:
             self._count += 1
-            self._events.append((self._count, {**body, "text": str(text)}))
+            self._events.append((self._count, {**body, "text": event_details(body)}))

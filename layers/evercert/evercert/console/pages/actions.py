@@ -16,10 +16,12 @@ from evercert.console.rendering import page, redirect
 from evercert.contracts.ports import Unreadable
 from evercert.contracts.record import Record
 from evercert.contracts.revisions import RollbackRequest
-from evercert.contracts.spec_store import Pause, PauseTarget
-from evercert.errors import EvercertError, Rejected
+from evercert.contracts.spec_store import Pause, PauseTarget, pauses_of
+from evercert.errors import EvercertError, Misconfigured, Rejected
+from evercert.operations import pause_notes
 from evercert.operations import rollback as rollbacks
 from evercert.operations.apply import nudge, remove
+from evercert.operations.pauses import DelayedCertificates, expiring_before
 from evercert.operations.renew import clean_reason, request_renewals
 from evercert.schema import printable
 
@@ -46,7 +48,9 @@ def pause(request: Request) -> Response:
 
     def act(context: Context, name: str, form: FormData) -> None:
         services, now = context.services, context.services.clock()
-        _require(context, name)
+        record = _require(context, name)
+        if services.pause_refusal is not None:
+            raise Misconfigured(services.pause_refusal)
         span = text(form, "for")
         try:
             until = None if not span else now + durations.parse(span)
@@ -54,10 +58,10 @@ def pause(request: Request) -> Response:
             raise Rejected(f"invalid duration {printable(span, 60)!r}: write it as 8h or 2d") from error
         target = PauseTarget(certificate=name)
         if services.specs.pause(target, Pause(now, clean_reason(text(form, "reason")), until), now):
-            end = (
-                "until you resume it" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC, or until you resume it"
-            )
-            context.session.tell(f"Paused: nothing is issued {end}.")
+            end = "" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC, or "
+            context.session.tell(f"Paused: nothing is issued {end}until you resume it.")
+            if until is not None and isinstance(record, Record) and expiring_before([record], until):
+                context.session.tell("It expires before the pause ends.", "note")
         else:
             context.session.tell("It is paused already; the first pause keeps its time, reason and end.", "note")
 
@@ -72,9 +76,15 @@ def resume(request: Request) -> Response:
         if not services.specs.resume(PauseTarget(certificate=name)):
             context.session.tell("It was not paused.", "note")
             return
-        services.specs.wake(name, now, now)
-        _nudge(context, name)
+        record, rest = services.specs.record(name), services.specs.pauses(now)
+        records = [record] if isinstance(record, Record) else []
+        for delayed in DelayedCertificates.of(records, rest, now).woken:
+            services.specs.wake(delayed, now, now)
+            _nudge(context, delayed)
         context.session.tell("Resumed.")
+        held = {target: rest[target] for one in records for target in pauses_of(one, rest)}
+        for line, command in pause_notes.describe(held):
+            context.session.tell(f"Still paused: {line}; to resume it, run: {command}", "note")
 
     return _act(request, act)
 
@@ -96,6 +106,7 @@ def roll_back(request: Request) -> Response:
         if plan is None:
             context.session.tell("This revision is in use already.", "note")
             return
+        rollbacks.require_active(record, services.specs.pauses(services.clock()))
         reason = clean_reason(text(form, "reason"))
         services.specs.request_rollback(
             record, RollbackRequest(to=plan.revision, requested_at=services.clock(), reason=reason)

@@ -12,6 +12,7 @@ from evercert.console.pages.authority import desk_of
 from evercert.console.rendering import redirect
 from evercert.console.services import BadDocument
 
+CAS = "issuing-ec, issuing-rsa"  # replaced by the stack's own
 PATHS = Paths(plan="/authority/plan", apply="/authority/apply")
 # A profile for web servers; the plan names what does not fit the stack.
 START = """\
@@ -38,7 +39,10 @@ profiles:
 def show(request: Request) -> Response:
     """Return the document of a profile, or one to begin with."""
     desk, profile = desk_of(context_of(request)), request.query_params.get("profile")
-    return document_page(request, desk.documents.text_of(profile) if profile else START, PATHS)
+    if profile:
+        return document_page(request, desk.documents.text_of(profile), PATHS)
+    names = [ca.title for ca in desk.tables().cas if ("Kind", "issuing") in ca.facts and ca.status == "active"]
+    return document_page(request, START.replace(CAS, ", ".join(names) or CAS), PATHS)
 
 
 def plan(request: Request) -> Response:

@@ -50,7 +50,6 @@ class Choice:
     """Kept revision that a rollback can restore."""
 
     revision: int
-    serial: str
     ends: datetime
 
 
@@ -162,5 +161,5 @@ def _choices(record: Record, kept: KeptRevisions) -> Sequence[Choice]:
             chain = Chain.from_pem(one.chain)
         except ValueError:
             continue
-        found.append(Choice(one.revision, chain.serial_number, chain.ends))
+        found.append(Choice(one.revision, chain.ends))
     return found

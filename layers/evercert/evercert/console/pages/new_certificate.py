@@ -29,8 +29,9 @@ PLACES = {
 
 
 def show(request: Request) -> Response:
-    """Return the empty form, or one that begins with the document of another certificate."""
-    return _form(request, {})
+    """Return the empty form."""
+    issuers = sorted(context_of(request).services.specs.issuers())
+    return page(request, "new_certificate.html", {"issuers": issuers, "algorithms": ALGORITHMS, "places": PLACES})
 
 
 def plan(request: Request) -> Response:
@@ -96,10 +97,3 @@ def _document_with(form: FormData, certificate: dict[str, Any]) -> dict[str, Any
         # The check of the document names a label without a value, and too many labels.
         certificate["labels"] = {key.strip(): value.strip() for key, _, value in (one.partition("=") for one in labels)}
     return {"version": VERSION, "certificates": [certificate]}
-
-
-def _form(request: Request, values: dict[str, Any]) -> Response:
-    context = context_of(request)
-    issuers = context.services.specs.issuers()
-    found = {"issuers": sorted(issuers), "algorithms": ALGORITHMS, "places": PLACES, **values}
-    return page(request, "new_certificate.html", found)

@@ -26,8 +26,8 @@ document.addEventListener("input", (event) => {
 
 // The console ended, or this page is of an earlier one.
 for (const name of ["htmx:responseError", "htmx:sendError"]) {
-  document.addEventListener(name, () => {
-    const poll = document.querySelector("#poll td");
+  document.addEventListener(name, (event) => {
+    const poll = document.querySelector("#poll td") ?? event.target.querySelector("td.quiet");
     if (poll) poll.textContent = "no answer: load the page again, or start evercert console again";
   });
 }
