@@ -44,6 +44,7 @@ class Server:
 def server(stack: Stack, tmp_path: Path) -> Iterator[Server]:
     found = Server(stack.running.hosts, tmp_path / "server.pem")
     yield found
+    found.listener.shutdown(socket.SHUT_RDWR)  # a thread that waits in `accept` would keep the port
     found.listener.close()
 
 

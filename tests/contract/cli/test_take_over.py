@@ -38,7 +38,7 @@ USES = [
 ]  # fmt: skip
 Use = tuple[str, str, str, str]
 OTHERS = ("checker", "issuer", "authority")  # that key policies of CAs name
-BOTH = {"Authority": "yes", "Responder": "yes"}
+BOTH = {"Authority": "yes", "Responder": "yes", "ReportBucket": "reports"}
 
 
 def physical(stack: str) -> dict[str, str]:

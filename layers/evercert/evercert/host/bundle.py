@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from evercert import json_parser
 from evercert.errors import Misconfigured
 from evercert.pki.certificate import Bundle, Chain
@@ -24,7 +26,7 @@ def read(value: str, secret: str) -> Bundle:
         chain = Chain.from_pem(f"{found['certificate']}\n{found.get('certificate_chain') or ''}")
         key = None if pem is None else PrivateKey.from_pem(str(pem))
         belongs = key is None or key.public_bytes() == public_bytes(chain.public_key)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise Misconfigured(f"{secret} cannot be parsed: {error}; if it was edited, renew the certificate") from None
     if not belongs:
         raise Misconfigured(f"{secret} holds a private key of another certificate; renew the certificate")

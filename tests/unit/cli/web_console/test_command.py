@@ -88,6 +88,7 @@ def test_other_servers_at_the_port_are_found_on_ipv6_too(command: Command, opene
     assert f"cannot listen on port {port} of ::1: Address already in use" in ended.err
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_signal_deletes_the_queue(command: Command, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     closed: list[str] = []
