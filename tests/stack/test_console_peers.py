@@ -172,6 +172,7 @@ def test_list_has_pages(console: WebConsole, many: str) -> None:
         page.get_by_role("link", name="Previous").click()
         expect(page.get_by_text("page 1 of 2")).to_be_visible()
         page.get_by_role("link", name="Name").click()
+        expect(page.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "descending")
         assert names(page)[0] == f"{many}-{MANY - 1:03}"
         visit.look("certificates")
 
