@@ -93,10 +93,15 @@ def test_other_servers_at_the_port_are_found_on_ipv6_too(command: Command, opene
 def test_signal_deletes_the_queue(command: Command, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     closed: list[str] = []
     monkeypatch.setattr(event_feed.QueueFeed, "close", lambda _: closed.append("closed") or [])
-    timer = threading.Timer(1.0, lambda: signal.pthread_kill(threading.main_thread().ident or 0, number))
-    timer.start()
+    run = server.uvicorn.Server.run
+
+    def signalled(self: Any, sockets: list[Any]) -> None:
+        """Run the server, which a signal reaches: by now the handlers are there."""
+        threading.Timer(0.5, lambda: signal.pthread_kill(threading.main_thread().ident or 0, number)).start()
+        run(self, sockets)
+
+    monkeypatch.setattr(server.uvicorn.Server, "run", signalled)
     ended = command("console", "--no-browser")
-    timer.join()
     assert closed == ["closed"]
     assert ended.code in (0, 128 + number)
 
