@@ -6,9 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.datastructures import FormData
 
 from evercert.aws.tags import Owner
 from evercert.cli.web_console.documents import Documents
+from evercert.console.document_text import to_text
+from evercert.console.pages.new_certificate import PLACES, document_of
 from evercert.console.services import BadDocument
 from evercert.contracts.record import Record
 from evercert.errors import Unavailable
@@ -63,6 +66,31 @@ def test_apply_without_a_queue_says_when_the_work_starts(desk: Documents, monkey
 
     monkeypatch.setattr(desk.connection.queue, "send", fail)
     assert desk.apply(TEXT).notes[-1] == "cannot send: timed out; the schedule starts the work at its next tick"
+
+
+def form(**fields: str) -> str:
+    """Return the document of a form."""
+    values = {"name": "web", "issuer": "main", "alt-names": "www.example.com", **fields}
+    return to_text({**document_of(FormData(values)), "issuers": {"main": {"type": "self-signed"}}})
+
+
+FILLED = {
+    "secret": "evercert/certificates/web", "region": "eu-central-1", "parameter": "/evercert/certificates/web", "bucket": "store",
+    "key": "evercert/certificates/web.json", "kms-key": "arn:aws:kms:eu-central-1:123456789012:key/8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_form_of_every_destination_can_be_planned(desk: Documents, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The form offers what the destination requires, and nothing that it does not know."""
+    monkeypatch.setattr("evercert.cli.places.refused", lambda *_: [])  # what this stack may use is not the question
+    filled = {f"{kind}-{field}": FILLED[field] for field, _ in PLACES[kind]}
+    assert desk.plan(form(destination=kind, **filled)).names == ("web",)
+
+
+def test_label_without_a_value_is_refused(desk: Documents) -> None:
+    with pytest.raises(BadDocument, match="line 12: production"):
+        desk.plan(form(destination="secrets-manager", labels="team=web, production"))
 
 
 @pytest.mark.parametrize(

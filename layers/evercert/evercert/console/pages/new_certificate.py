@@ -21,10 +21,14 @@ ALGORITHMS = get_args(KeyAlgorithm)
 PATHS = Paths(plan="/certificates/plan", apply="/certificates/apply")
 # Settings of each type of destination that the form offers; the document may have more.
 PLACES = {
-    "secrets-manager": (("secret", "Name of the secret"),),
+    "secrets-manager": (("secret", "Name of the secret (default: from the certificate's name)"),),
     "acm": (("region", "Region (default: the stack's)"),),
-    "ssm-parameter": (("parameter", "Name of the parameter"),),
-    "s3": (("bucket", "Bucket"), ("key", "Key of the object")),
+    "ssm-parameter": (("parameter", "Name of the parameter (default: from the certificate's name)"),),
+    "s3": (
+        ("bucket", "Bucket"),
+        ("key", "Key of the object (default: from the certificate's name)"),
+        ("kms-key", "ARN of the KMS key"),
+    ),
 }
 
 
@@ -94,6 +98,7 @@ def _document_with(form: FormData, certificate: dict[str, Any]) -> dict[str, Any
     settings = {field: value for field, _ in PLACES.get(kind, ()) if (value := text(form, f"{kind}-{field}"))}
     certificate["destinations"] = [{"type": kind, **settings}]
     if labels := lines(form, "labels", ",\n"):
-        # The check of the document names a label without a value, and too many labels.
-        certificate["labels"] = {key.strip(): value.strip() for key, _, value in (one.partition("=") for one in labels)}
+        pairs = (one.partition("=") for one in labels)
+        # The plan refuses a label without a value, and too many labels.
+        certificate["labels"] = {key.strip(): value.strip() if equals else None for key, equals, value in pairs}
     return {"version": VERSION, "certificates": [certificate]}
