@@ -1,7 +1,7 @@
 """`make bench`: measure the figures of docs/maintainers/benchmarks.md and write them there.
 
 `python -m tests.bench PART…` takes some of them: ticks, starts, renewals (with costs), burst, fleet, waste, authority, revocations,
-growth, acme, acme-server, host.
+growth, acme, acme-server, host, console.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from tests.bench import (
@@ -19,6 +19,7 @@ from tests.bench import (
     acme_server,
     authority,
     burst,
+    console,
     costs,
     fleet,
     growth,
@@ -30,24 +31,10 @@ from tests.bench import (
 )
 from tests.bench.figures import Figure, Part, replaced
 from tests.doubles.world import World
-from tests.tools.local_stack import ROOT, NotRunning, emulator
+from tests.tools.local_stack import ROOT, Emulator, NotRunning, emulator
 
 PAGE = ROOT / "docs" / "maintainers" / "benchmarks.md"
 SCHEDULES = ROOT / ".local" / "random.json"  # written by the random schedules
-PARTS = (
-    "starts",
-    "ticks",
-    "renewals",
-    "burst",
-    "fleet",
-    "waste",
-    "authority",
-    "revocations",
-    "growth",
-    "acme",
-    "acme-server",
-    "host",
-)
 
 
 def main(wanted: list[str]) -> int:
@@ -71,38 +58,21 @@ def main(wanted: list[str]) -> int:
 
 
 def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
-    """Start an emulator for each part, so that no part slows down the next one."""
-    if "starts" in wanted:
+    """Start an emulator for each part that needs one, so that no part slows down the next one."""
+    for name in PARTS:
+        if name not in wanted:
+            continue
+        if name in ALONE:
+            yield name, ALONE[name]()
+            continue
         with emulator() as running:
-            yield "starts", starts.measure(World(running), running)
-    if "ticks" in wanted:
-        with emulator() as running:
-            yield "ticks", ticks.measure(World(running))
-    if "renewals" in wanted:
-        with emulator() as running:
-            part, listened = renewals.measure(World(running), running)
-        yield "renewals", part
-        yield "costs", costs.measure(listened)
-    if "burst" in wanted:
-        yield "burst", burst.measure()
-    if "fleet" in wanted:
-        yield "fleet", fleet.measure()
-    if "waste" in wanted:
-        yield "waste", _waste()
-    if "authority" in wanted:
-        yield "authority", authority.measure()
-    if "revocations" in wanted:
-        with emulator() as running:
-            yield "revocations", revocations.measure(World(running))
-    if "growth" in wanted:
-        with emulator() as running:
-            yield "growth", growth.measure(World(running))
-    if "acme" in wanted:
-        yield "acme", acme.measure()
-    if "acme-server" in wanted:
-        yield "acme-server", acme_server.measure()
-    if "host" in wanted:
-        yield "host", host.measure()
+            found = BESIDE_AWS[name](World(running), running)
+        yield from found.items()
+
+
+def _renewals(world: World, running: Emulator) -> dict[str, Part]:
+    part, listened = renewals.measure(world, running)
+    return {"renewals": part, "costs": costs.measure(listened)}
 
 
 def _waste() -> Part:
@@ -126,6 +96,29 @@ def _waste() -> Part:
         ],
         [f"Not counted: {counted['given_up']:,} that an edit, a request, a deletion or their own end overtook."],
     )
+
+
+BESIDE_AWS: dict[str, Callable[[World, Emulator], dict[str, Part]]] = {
+    "starts": lambda world, running: {"starts": starts.measure(world, running)},
+    "ticks": lambda world, _: {"ticks": ticks.measure(world)},
+    "renewals": _renewals,
+    "revocations": lambda world, _: {"revocations": revocations.measure(world)},
+    "growth": lambda world, _: {"growth": growth.measure(world)},
+}
+ALONE: dict[str, Callable[[], Part]] = {
+    "burst": burst.measure,
+    "fleet": fleet.measure,
+    "waste": _waste,
+    "authority": authority.measure,
+    "acme": acme.measure,
+    "acme-server": acme_server.measure,
+    "host": host.measure,
+    "console": console.measure,
+}
+PARTS = (
+    *("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority", "revocations", "growth", "acme"),
+    *("acme-server", "host", "console"),
+)
 
 
 def _machine() -> str:

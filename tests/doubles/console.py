@@ -13,15 +13,18 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from evercert.console.app import application
-from evercert.console.services import (
+from evercert.console.authority_desk import (
     AuthorityRow,
     AuthorityTables,
-    BadDocument,
     CAPlan,
-    DocumentPlan,
-    Services,
+    IssuanceChoices,
+    IssuanceRequest,
+    IssuedFiles,
+    OpenRequest,
     WaitingRequest,
 )
+from evercert.console.document_desk import BadDocument, DocumentPlan
+from evercert.console.services import Services
 from evercert.console.session import Session
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Change
@@ -33,6 +36,7 @@ from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
 PORT = 8123
 HOST = "8c1f2a6b0d3e4f57.localhost"
 ORIGIN = f"http://{HOST}:{PORT}"
+KEY = "-----BEGIN PRIVATE KEY-----\nMIGH\n"
 UID = "8a4e1c9e-6a5e-4b6e-9a53-0d7a3c1f2b44"
 
 
@@ -75,10 +79,31 @@ class FakeAuthorityDocuments(FakeDocuments):
 
 
 @dataclass
+class FakeIssuance:
+    """Issues at once under `shop/web`; requests under `shop/waits` wait for an approval."""
+
+    requests: list[IssuanceRequest] = field(default_factory=list)
+
+    def choices(self) -> IssuanceChoices:
+        return IssuanceChoices(["shop/waits", "shop/web"], {"i-1": "operators"})
+
+    def issue(self, request: IssuanceRequest) -> IssuedFiles | OpenRequest:
+        self.requests.append(request)
+        if request.ttl == "bad":
+            raise BadDocument(["attributes.ttl: invalid duration"])
+        if request.common_name == "denied.example.com":
+            raise Rejected("the policy refuses denied.example.com")
+        if request.profile == "shop/waits" and not request.request:
+            return OpenRequest("r-7", "an approval")
+        return IssuedFiles("-----BEGIN CERTIFICATE-----\nMIIB\n", "4d", "" if request.csr else KEY)
+
+
+@dataclass
 class FakeAuthority:
     """One CA, one profile, one request that waits, and one certificate."""
 
     documents: FakeAuthorityDocuments = field(default_factory=FakeAuthorityDocuments)
+    issuance: FakeIssuance = field(default_factory=FakeIssuance)
     decided: list[tuple[str, str, bool]] = field(default_factory=list)
     revoked: list[tuple[str, str]] = field(default_factory=list)
     text: str = "issuing-ec"
@@ -106,6 +131,11 @@ class FakeAuthority:
             raise Rejected("the search is too broad")
         return [{"id": "c-1", "names": [self.text], "serial_number": "4d", "not_before": "2026-11-01T00:00:00Z",
                  "not_after": "2027-11-01T00:00:00Z", "profile": "shop/web", "status": "active", "reasons": ["SUPERSEDED"]}]  # fmt: skip
+
+    def chain(self, certificate: str) -> str:
+        if certificate != "c-1":
+            raise Rejected("unknown certificate")
+        return "-----BEGIN CERTIFICATE-----\nMIIB\n"
 
     def revoke(self, certificate: str, reason: str) -> bool:
         self.revoked.append((certificate, reason))

@@ -40,7 +40,12 @@ OWN_VALUES: dict[tuple[str, str], str] = {
     ): "bytes of hosts; test_validation_network.py sends them",
     ("aws/authority/validation_pages.py", "_is_address"): "a host that the validator has checked",
     ("aws/dynamodb/consumers.py", "DynamoDBConsumers._read"): "items, which `read` parses",
-    ("cli/consumer_lines.py", "load"): "items, which `DynamoDBConsumers.of` parses",
+    ("cli/consumers.py", "load"): "items, which `DynamoDBConsumers.of` parses",
+    (
+        "cli/web_console/authority_issuance.py",
+        "_valid",
+    ): "fields of a form, which the models of the reader `document` parse",
+    ("cli/web_console/command.py", "_read_bundle"): "a file, which `trust.problem` parses",
     ("cli/authority/eab.py", "create"): "the options, which `_patterns` and `arguments.span` have checked",
     ("cli/authority/eab.py", "_mac_key"): "an answer of the stack's own function",
     (

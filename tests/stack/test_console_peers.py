@@ -513,6 +513,7 @@ def post(page: Page, address: str, form: dict[str, str]) -> int:
 
 def test_missing_permission_is_named(stack: Stack, browser: Chromium, certificate: Any) -> None:
     name, role = certificate("refused"), f"console-{MARK}"
+    assert stack.evercert("renew", name, "--wait").returncode == 0
     iam = stack.client("iam")
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=as_policy(TRUST))
     policy = json.dumps(people.policy(people.BASE, stack.deployment))
@@ -525,6 +526,22 @@ def test_missing_permission_is_named(stack: Stack, browser: Chromium, certificat
             press(page, button)
             told(page, permission)
         visit.look("certificate-refused")
+        page.goto(running.url(f"/certificate/rollback?name={name}&to=1"))
+        press(page, "Roll back")
+        told(page, "dynamodb:UpdateItem")
+        visit.allow("status of 502")  # without a certificate to return to
+        page.goto(running.url(f"/certificate/delete?name={name}"))
+        page.get_by_label("Type the name").fill(name)
+        press(page, "Delete")
+        expect(page.locator(".message.error")).to_contain_text("dynamodb:DeleteItem")
+        visit.look("error")
+        page.goto(running.url("/certificates/new"))
+        page.get_by_label("Name", exact=True).fill(f"{name}-2")
+        page.get_by_label("Host names").fill("a.example.com")
+        press(page, "Show the plan")
+        press(page, "Apply")
+        expect(page.locator(".message.error")).to_contain_text("dynamodb:PutItem")
         page.goto(running.url("/events"))
         expect(page.get_by_role("row", name="sqs:CreateQueue")).to_be_visible(timeout=ISSUED)
     assert not json.loads(stack.evercert("list", "--json", name).stdout)[0].get("paused")
+    assert stack.secret(name)["certificate"] and not stack.items(f"{name}-2")

@@ -13,6 +13,7 @@ from evercert.aws.credential_writer import CredentialSecrets
 from evercert.aws.tags import Owner
 from evercert.cli import credentials, documents
 from evercert.cli.files import BadInput, Files
+from evercert.cli.issuer_context import allowed_hosts
 from evercert.documents.spec import Component
 from evercert.errors import Unavailable
 from tests.doubles.fakes import FakeTable
@@ -182,7 +183,7 @@ def test_issuer_of_another_document_may_leave_out_its_address(agent, capsys):
 def test_allowed_hosts_include_the_own_authority(agent):
     agent.connection.outputs["AuthorityAddress"] = "https://ca.example.com"
     agent.connection.parameters["IssuerHosts"] = "app.infisical.com"
-    hosts = credentials.allowed_hosts(agent.connection)
+    hosts = allowed_hosts(agent.connection)
     origins = map(credentials.Origin.of, ("https://ca.example.com", "https://app.infisical.com", "https://b.example"))
     assert list(map(hosts.allow, origins)) == [True, True, False]
 

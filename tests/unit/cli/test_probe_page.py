@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evercert.cli import consumer_lines
+from evercert.cli import consumers as module
 from evercert.cli.certificate_page import Page
 from evercert.cli.documents import _note_unprobed
 from evercert.contracts.consumers import Acknowledgement, ConsumerList
@@ -90,8 +90,8 @@ def test_consumers_are_bounded_and_may_be_none() -> None:
 
 
 def test_consumers_are_in_the_output_for_programs() -> None:
-    assert consumer_lines.values(None, record(timedelta(0))) == {}
-    found = consumer_lines.values(ConsumerList(known=(acknowledged(1),)), record(timedelta(0)))
+    assert module.values(None, record(timedelta(0))) == {}
+    found = module.values(ConsumerList(known=(acknowledged(1),)), record(timedelta(0)))
     assert (found["more_consumers"], found["consumers"][0]["current"], found["consumers"][0]["revision"]) == (
         False,
         False,
@@ -101,7 +101,7 @@ def test_consumers_are_in_the_output_for_programs() -> None:
 
 def test_stack_without_acknowledgements_is_not_asked() -> None:
     connection: Any = SimpleNamespace(outputs={})
-    assert consumer_lines.load(connection, "web") is None
+    assert module.load(connection, "web") is None
 
 
 def test_certificate_without_probe_has_no_line() -> None:

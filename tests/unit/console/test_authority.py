@@ -115,7 +115,7 @@ def test_ca_is_planned_with_its_command(console: FakeConsole) -> None:
     assert (answer.status_code, "the name root is taken" in readable(answer.text)) == (422, True)
 
 
-@pytest.mark.parametrize("path", ["/authority/requests", "/authority/revoke", "/authority/apply"])
+@pytest.mark.parametrize("path", ["/authority/requests", "/authority/revoke", "/authority/apply", "/authority/issue"])
 def test_read_only_changes_nothing(authority: FakeAuthority, path: str) -> None:
     console = FakeConsole(authority=authority, read_only=True).sign_in()
     form = {
@@ -128,4 +128,12 @@ def test_read_only_changes_nothing(authority: FakeAuthority, path: str) -> None:
     }
     assert console.post(path, **form).status_code in (404, 405)
     assert (authority.decided, authority.revoked, authority.documents.applied) == ([], [], [])
+    assert authority.issuance.requests == []
     assert "Approve" not in console.text("/authority/requests").replace("Approvals", "").replace("approval", "")
+
+
+def test_chain_of_an_issued_certificate(console: FakeConsole) -> None:
+    answer = console.page("/authority/issued/chain.pem", certificate="c-1")
+    assert answer.text.startswith("-----BEGIN CERTIFICATE-----")
+    assert answer.headers["content-disposition"] == 'attachment; filename="chain.pem"'
+    assert console.page("/authority/issued/chain.pem", certificate="c-2").status_code == 409

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from evercert.aws.dynamodb import items
 from evercert.console.pages.certificates import PAGE
+from evercert.contracts.consumers import Acknowledgement, ConsumerList
 from evercert.contracts.events import Outcome
+from evercert.contracts.probe import ProbeState
 from evercert.contracts.record import Delivery, Facts, Failure, Record
 from evercert.contracts.revisions import KeptRevision, KeptRevisions
 from evercert.contracts.spec_store import STACK, Pause, PauseTarget
@@ -81,6 +83,29 @@ def test_kept_revisions_can_be_chosen(console: FakeConsole) -> None:
     console.store("web")
     keep(console, "web", kept)
     assert '<option value="2">' in console.page("/certificate", name="web").text
+
+
+def test_probe_and_consumers_are_shown(console: FakeConsole) -> None:
+    late = Acknowledgement(
+        consumer="AROAEXAMPLE:i-1", certificate="web", fingerprint_sha256="e" * 64, revision=3, host=HOSTILE[:10],
+        loaded_at=console.now, seen_at=console.now,
+    )  # fmt: skip
+    console = FakeConsole(consumers=lambda _: ConsumerList(known=(late,))).sign_in()
+    probed = ProbeState(target="www.example.com:443", at=console.now, result="unreachable", problem=HOSTILE)
+    console.store("web", spec=spec("web", probe="www.example.com:443"), probed=probed)
+    text = console.text("/certificate", name="web")
+    assert "Servers and consumers www.example.com:443: cannot be reached: <script>" in text
+    assert "(AROAEXAMPLE:i-1): still revision 3" in text
+    assert "<script>alert(1)" not in console.page("/certificate", name="web").text
+
+
+def test_certificate_works_without_its_consumers(console: FakeConsole) -> None:
+    def fail(_: str) -> ConsumerList:
+        raise Misconfigured("not allowed: dynamodb:Query")
+
+    console = FakeConsole(consumers=fail).sign_in()
+    console.store("web")
+    assert "Servers and consumers not allowed: dynamodb:Query" in console.text("/certificate", name="web")
 
 
 @pytest.mark.parametrize(

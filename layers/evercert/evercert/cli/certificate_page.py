@@ -8,18 +8,17 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from evercert.cli import consumer_lines
 from evercert.cli.console import Terminal, styled
 from evercert.cli.grid import PIPE, wrapped
 from evercert.cli.show import STYLES
 from evercert.contracts.consumers import ConsumerList
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Pause, PauseTarget
-from evercert.documents.probe import Probe
 from evercert.issuance.event_data import label
 from evercert.operations.ages import relative
 from evercert.operations.escapes import quoted, visible
 from evercert.operations.next_steps import next_steps
+from evercert.operations.served_state import ServedLine, consumer_lines, probe_line
 from evercert.operations.summaries import EXPIRED
 from evercert.registry import Component
 
@@ -70,10 +69,10 @@ class Page:
             was = "was due " if record.renew_at < self.now else ""
             yield "renewal", [styled(f"{was}{_moment(record.renew_at)} ({relative(record.renew_at, self.now)})")]
         yield "destinations", list(self._destinations())
-        if record.spec.probe is not None:
-            yield "probe", [self._probe(record.spec.probe)]
+        if (probed := probe_line(record, self.now)) is not None:
+            yield "probe", [_served(probed)]
         if self.consumers is not None:
-            yield "consumers", list(consumer_lines.lines(self.consumers, record, self.now))
+            yield "consumers", [_served(line) for line in consumer_lines(self.consumers, record, self.now)]
         if record.spec.labels:
             yield "labels", [styled(", ".join(f"{key}={value}" for key, value in sorted(record.spec.labels.items())))]
         if record.last_error is not None:
@@ -112,25 +111,9 @@ class Page:
             else:
                 yield styled(f"{component.type}: {location}")
 
-    def _probe(self, probe: Probe) -> Text:
-        last = self.record.probed
-        if last is None or last.at is None or last.target != str(probe):
-            return styled(f"{probe}: not probed yet")
-        words = {
-            "served": "serves this revision",
-            "outdated": "serves another certificate",
-            "incomplete": "serves the certificate without that of its issuer",
-            "unreachable": "cannot be reached",
-            "not-probed": "is not probed",
-        }
-        text = f"{probe}: {words[last.result or 'not-probed']}"
-        if last.fingerprint_sha256 is not None and last.result == "outdated":
-            ends = "" if last.not_after is None else f", which ends {_moment(last.not_after)}"
-            text += f" (SHA-256 {visible(last.fingerprint_sha256, 17)}{ends})"
-        if last.problem is not None:
-            text += f": {visible(last.problem, LONGEST)}"
-        since = "" if last.since is None or last.since == last.at else f", since {_moment(last.since)}"
-        return styled(f"{text}; seen {relative(last.at, self.now)}{since}", "" if last.result == "served" else "yellow")
+
+def _served(line: ServedLine) -> Text:
+    return styled(line.text, "yellow" if line.late else "")
 
 
 def _moment(at: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evercert.cli import arguments, consumer_lines, show, terminal
+from evercert.cli import arguments, consumers, show, terminal
 from evercert.cli.certificate_page import Page
 from evercert.cli.files import BadInput
 from evercert.cli.terminal import Json, NameArgument, Region, Stack
@@ -27,10 +27,10 @@ def show_(name: NameArgument, stack: Stack = "evercert", region: Region = None, 
         _show_unreadable(record, as_json=as_json)
         return
     definitions = connection.specs.issuers() if record.spec.issuers or not as_json else {}
-    came_from, listed = issuer_of(record, definitions, ISSUERS), consumer_lines.load(connection, name)
+    came_from, listed = issuer_of(record, definitions, ISSUERS), consumers.load(connection, name)
     if as_json:
         issued_by = {"issued_by": came_from} if record.spec.issuers else {}
-        terminal.print_json({**summaries.detail(record), **issued_by, **consumer_lines.values(listed, record)})
+        terminal.print_json({**summaries.detail(record), **issued_by, **consumers.values(listed, record)})
         return
     now = terminal.now()
     Page(record, came_from, definitions, connection.specs.pauses(now), now, listed).print(terminal.out)

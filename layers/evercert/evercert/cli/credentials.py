@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evercert.canonical_json import canonical_json, digest
+from evercert.canonical_json import digest
 from evercert.cli import terminal
 from evercert.cli.files import BadInput, Files
+from evercert.cli.issuer_context import allowed_hosts, issuer_context
 from evercert.contracts.issuer import LoginCheck
-from evercert.documents.secret_reference import Credential, CredentialFile
+from evercert.documents.secret_reference import CredentialFile
 from evercert.errors import EvercertError, LoginRefused, Unavailable
 from evercert.issuers import ISSUERS
 from evercert.issuers.infisical.settings import HOSTED
@@ -39,7 +39,7 @@ def store(
 ) -> None:
     """Write the credentials of the documents; raise BadInput, and write nothing, if an issuer refuses one of them."""
     if check_login and any(verb != "unchanged" for verb in verbs.values()):
-        context = _context(found.credentials, connection, attempt_limit)
+        context = issuer_context(connection, attempt_limit, found.credentials)
         try:
             terminal.notes(_try_logins(found, verbs, context, allowed_hosts(connection)))
         finally:
@@ -57,33 +57,6 @@ def require_stored(found: Files, connection: Connection) -> None:
     ]
     if missing:
         raise BadInput(missing)
-
-
-def allowed_hosts(connection: Connection) -> Hosts:
-    """Return the hosts that the stack may call, its own authority included."""
-    own = connection.outputs.get("AuthorityAddress")
-    authority = [] if own is None else [f"{Origin.of(own).host}:{Origin.of(own).port}"]
-    return Hosts.of(",".join([connection.parameters.get("IssuerHosts", ""), *authority]))
-
-
-def _context(credentials: Iterable[Credential], connection: Connection, attempt_limit: timedelta) -> IssuerContext:
-    """Return the resources of issuers on this machine; the credentials need not be stored yet."""
-    from evercert.aws.credential_reader import Credentials  # noqa: PLC0415
-    from evercert.deadline import Deadline  # noqa: PLC0415
-    from evercert.http_client.client import HTTPClient  # noqa: PLC0415
-    from evercert.issuers.context import IssuerContext  # noqa: PLC0415
-
-    offered = {credential.name: canonical_json(credential.value) for credential in credentials}
-    clients, now = connection.clients, terminal.now
-    http = HTTPClient(
-        allowed_hosts(connection),
-        Deadline(now),
-        now,
-        lambda span: time.sleep(span.total_seconds()),
-        local=True,  # a local stack uses loopback
-        attempt_limit=attempt_limit,
-    )
-    return IssuerContext(http, Credentials(clients, offered), clients.session, now)
 
 
 def _try_logins(found: Files, verbs: Mapping[str, Verb], context: IssuerContext, hosts: Hosts) -> list[str]:

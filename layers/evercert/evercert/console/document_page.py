@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from evercert.console.document_desk import BadDocument, DocumentDesk, DocumentPlan
 from evercert.console.rendering import page
-from evercert.console.services import BadDocument, DocumentDesk, DocumentPlan
 
 
 @dataclass(frozen=True)

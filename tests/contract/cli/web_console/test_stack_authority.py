@@ -11,8 +11,8 @@ from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.cli import terminal
 from evercert.cli.web_console import stack_authority
 from evercert.cli.web_console.stack_authority import StackAuthority
+from evercert.console.document_desk import BadDocument
 from evercert.console.pages.authority_document import START
-from evercert.console.services import BadDocument
 from evercert.errors import Rejected
 from tests.contract.cli.authority.command_line import Command, FrontFunction
 from tests.contract.cli.authority.conftest import cas, certificates, command, configuration, function, outputs
@@ -96,6 +96,19 @@ def test_issued_certificate_is_revoked_once(
     assert stored.reason == "SUPERSEDED"
     with pytest.raises(Rejected, match="revoked"):
         desk.revoke(issued.id, "superseded")
+
+
+def test_chain_of_an_issued_certificate(
+    desk: StackAuthority, certificates: DynamoDBCertificates, cas: list[dict[str, Any]]
+) -> None:
+    request = requested()
+    certificates.open(request, None)
+    issued = certificates.finish(request, kept(request, ca=cas[-1]["id"]))
+    text = desk.chain(issued.id)
+    assert text.startswith(issued.certificate.strip())
+    assert text.count("BEGIN CERTIFICATE") == 1 + issued.chain.count("BEGIN CERTIFICATE")
+    with pytest.raises(Rejected, match="unknown certificate"):
+        desk.chain("00000000-0000-4000-8000-000000000000")
 
 
 def test_ca_is_planned_but_not_created(desk: StackAuthority, cas: list[dict[str, Any]], world: World) -> None:

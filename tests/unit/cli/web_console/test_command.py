@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,25 @@ def test_console_listens_on_loopback_only(command: Command, opened: list[str]) -
     assert hosts <= {"127.0.0.1", "::1"}
     assert re.fullmatch(rf"http://[0-9a-f]{{16}}\.localhost:{port}/\?token=[\w-]{{43}}\n", ended.out)
     assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "cannot read {file}: No such file or directory"),
+        ("-----BEGIN PRIVATE KEY-----", "{file}: it contains a private key"),
+        ("no certificates", "{file}: must be PEM with the certificates of a CA"),
+    ],
+)
+def test_unusable_ca_bundle_is_refused(
+    command: Command, opened: list[str], tmp_path: Path, text: str | None, problem: str
+) -> None:
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    ended = command("console", "--no-browser", "--ca-bundle", str(file))
+    assert (ended.code, ended.out) == (2, "")
+    assert problem.format(file=file) in ended.err
 
 
 def test_numeric_address_for_other_browsers(command: Command, opened: list[str]) -> None:

@@ -10,9 +10,9 @@ from starlette.datastructures import FormData
 
 from evercert.aws.tags import Owner
 from evercert.cli.web_console.documents import Documents
+from evercert.console.document_desk import BadDocument
 from evercert.console.document_text import to_text
 from evercert.console.pages.new_certificate import PLACES, document_of
-from evercert.console.services import BadDocument
 from evercert.contracts.record import Record
 from evercert.errors import Unavailable
 from tests.doubles.command import STACK_ID, no_secret

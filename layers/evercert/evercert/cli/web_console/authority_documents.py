@@ -11,7 +11,7 @@ from evercert.cli.console import Terminal
 from evercert.cli.files import BadInput
 from evercert.cli.grid import PIPE
 from evercert.cli.web_console.private_file import named_by_line, private_file
-from evercert.console.services import BadDocument, DocumentPlan
+from evercert.console.document_desk import BadDocument, DocumentPlan
 from evercert.errors import Rejected
 
 if TYPE_CHECKING:

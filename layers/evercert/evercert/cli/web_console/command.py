@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evercert import __version__
 from evercert.cli import terminal
+from evercert.cli.files import BadInput
 from evercert.cli.terminal import Region, Stack
 from evercert.errors import Misconfigured
 from evercert.issuers import ISSUERS
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from evercert.cli.web_console.event_feed import QueueFeed
     from evercert.console.services import Services
 
+LARGEST = 65_536  # bytes of a CA bundle
 PACKAGES = ("jinja2", "multipart", "starlette", "uvicorn")
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback. Default: any free one.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address without opening a browser.")]
@@ -27,6 +30,14 @@ Numeric = Annotated[
     typer.Option(
         "--numeric",
         help="Print 127.0.0.1 instead of a name below localhost that some browsers do not resolve.",
+    ),
+]
+CABundle = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca-bundle",
+        metavar="FILE",
+        help="CAs (PEM) that verify the authority's server, if its certificate is not of a public CA.",
     ),
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Hide all actions, and events, which need a queue.")]
@@ -38,6 +49,7 @@ def console(
     no_browser: NoBrowser = False,
     numeric: Numeric = False,
     read_only: ReadOnly = False,
+    ca_bundle: CABundle = None,
     stack: Stack = "evercert",
     region: Region = None,
 ) -> None:
@@ -51,9 +63,10 @@ def console(
 
     if not (FOLDER / "static" / "vendor").is_dir():
         terminal.notes(["this checkout has no scripts for the pages; to build them, install npm and run: make setup"])
+    trusted = _read_bundle(ca_bundle)
     connection = terminal.connect(stack, region)
     feed = feed_of(connection)
-    found = services(connection, None if read_only else feed, read_only=read_only)
+    found = services(connection, None if read_only else feed, read_only=read_only, ca_bundle=trusted)
     try:
         announce = partial(_announce, opens=not no_browser)
         serve(found, port, open_browser=not no_browser, announce=announce, numeric=numeric)
@@ -61,8 +74,11 @@ def console(
         terminal.notes(feed.close())
 
 
-def services(connection: Connection, feed: QueueFeed | None, *, read_only: bool) -> Services:
+def services(
+    connection: Connection, feed: QueueFeed | None, *, read_only: bool, ca_bundle: str | None = None
+) -> Services:
     """Return the services of a connected stack."""
+    from evercert.cli import consumers  # noqa: PLC0415
     from evercert.cli.pauses import pause_refusal  # noqa: PLC0415
     from evercert.cli.web_console import documents, stack_authority  # noqa: PLC0415
     from evercert.cli.web_console.stack_doctor import StackDoctor  # noqa: PLC0415
@@ -78,11 +94,28 @@ def services(connection: Connection, feed: QueueFeed | None, *, read_only: bool)
         documents=documents.Documents(connection),
         doctor=StackDoctor(connection),
         events=feed,
-        authority=stack_authority.of(connection),
+        consumers=partial(consumers.load, connection),
+        authority=stack_authority.of(connection, ca_bundle),
         version=__version__,
         read_only=read_only,
         pause_refusal=pause_refusal(connection),
     )
+
+
+def _read_bundle(file: Path | None) -> str | None:
+    """Return the certificates of the file; raise BadInput if it has none."""
+    if file is None:
+        return None
+    from evercert.http_client import trust  # noqa: PLC0415 (slow to load)
+
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(LARGEST).decode("ascii", "replace")
+    except OSError as error:
+        raise BadInput([f"cannot read {file}: {error.strerror}"]) from error
+    if (problem := trust.problem(text)) is not None:
+        raise BadInput([f"{file}: {problem}"])
+    return text
 
 
 def _announce(address: str, *, opens: bool) -> None:

@@ -12,7 +12,7 @@ from evercert.cli.documents import make_plan, note_pauses
 from evercert.cli.files import BadInput, Files
 from evercert.cli.grid import PIPE
 from evercert.cli.web_console.private_file import named_by_line, private_file
-from evercert.console.services import BadDocument, DocumentPlan
+from evercert.console.document_desk import BadDocument, DocumentPlan
 from evercert.operations.apply import Plan, carry_out
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ from evercert.cli.authority.init_checks import check_existing
 from evercert.cli.authority.issuances import Labels
 from evercert.cli.files import BadInput
 from evercert.cli.web_console.authority_documents import AuthorityDocuments
-from evercert.console.services import AuthorityRow, AuthorityTables, CAPlan, WaitingRequest
+from evercert.cli.web_console.authority_issuance import StackIssuance
+from evercert.console.authority_desk import AuthorityRow, AuthorityTables, CAPlan, WaitingRequest
 from evercert.errors import Rejected
+from evercert.schema import printable
 
 if TYPE_CHECKING:
     from evercert.authority.ca.definition import CA
@@ -26,13 +28,13 @@ if TYPE_CHECKING:
     from evercert.cli.connection import Connection
 
 
-def of(connection: Connection) -> StackAuthority | None:
+def of(connection: Connection, ca_bundle: str | None = None) -> StackAuthority | None:
     """Return the authority of a connected stack, or None if it has none."""
     if "AuthorityConfiguration" not in connection.outputs:
         return None
     from evercert.cli.authority.connection import from_connection  # noqa: PLC0415 (slow to load)
 
-    return StackAuthority(from_connection(connection))
+    return StackAuthority(from_connection(connection), ca_bundle)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class StackAuthority:
     """The authority of one stack."""
 
     authority: AuthorityConnection
+    ca_bundle: str | None = None  # verifies its server
 
     def tables(self) -> AuthorityTables:
         """Return the configuration."""
@@ -58,6 +61,11 @@ class StackAuthority:
     def documents(self) -> AuthorityDocuments:
         """The authority's documents."""
         return AuthorityDocuments(self.authority)
+
+    @property
+    def issuance(self) -> StackIssuance:
+        """The requests for certificates."""
+        return StackIssuance(self.authority, self.ca_bundle)
 
     def waiting(self) -> Sequence[WaitingRequest]:
         """Return the requests that wait for an approval, oldest first."""
@@ -110,6 +118,13 @@ class StackAuthority:
         records = self.authority.certificates.search(criteria, most).records
         values = [inventory.values_of(one, criteria, labels) for one in records]
         return [{**one, "profile": _named(one["profile"]), "reasons": LEAF_REASONS} for one in values]
+
+    def chain(self, certificate: str) -> str:
+        """Return an issued certificate with its issuers as PEM."""
+        record = self.authority.certificates.certificate(certificate)
+        if record is None:
+            raise Rejected(f"unknown certificate {printable(certificate, 60)}: search again")
+        return f"{record.certificate.strip()}\n{record.chain.strip()}\n"
 
     def revoke(self, certificate: str, reason: str) -> bool:
         """Revoke a certificate; return whether the published CRL lists it."""

@@ -8,10 +8,10 @@ from typing import Any, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
+from evercert.console.authority_desk import AuthorityDesk
 from evercert.console.context import Context, context_of
 from evercert.console.forms import form_of, text
 from evercert.console.rendering import page, redirect
-from evercert.console.services import AuthorityDesk
 from evercert.errors import EvercertError, Misconfigured, Rejected
 from evercert.pki.algorithms import KeyAlgorithm
 
@@ -70,6 +70,14 @@ def issued(request: Request) -> Response:
         problem = str(error)
     values = {"issued": found, "search": search, "problem": problem, "most": MOST}
     return page(request, "issued.html", values, status=422 if problem else 200)
+
+
+def chain(request: Request) -> Response:
+    """Return an issued certificate with its issuers as a file."""
+    certificate = request.query_params.get("certificate", "")
+    headers = {"Content-Disposition": 'attachment; filename="chain.pem"'}
+    text = desk_of(context_of(request)).chain(certificate)
+    return Response(text, media_type="application/x-pem-file", headers=headers)
 
 
 def revoke(request: Request) -> Response:

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evercert.console.context import context_of
+from evercert.console.document_desk import BadDocument
 from evercert.console.document_page import Paths, document_page, planned
 from evercert.console.forms import form_of, text
 from evercert.console.pages.authority import desk_of
 from evercert.console.rendering import redirect
-from evercert.console.services import BadDocument
 
 CAS = "issuing-ec, issuing-rsa"  # replaced by the stack's own
 PATHS = Paths(plan="/authority/plan", apply="/authority/apply")

@@ -20,6 +20,7 @@ from evercert.issuance.event_data import label
 from evercert.operations.issuer_identity import issuer_of
 from evercert.operations.next_steps import next_steps
 from evercert.operations.outcome_details import details
+from evercert.operations.served_state import ServedLine, consumer_lines, probe_line
 from evercert.operations.summaries import EXPIRED
 from evercert.pki.certificate import Chain
 
@@ -96,6 +97,7 @@ def _values(context: Context, record: Record) -> dict[str, object]:
         "more_names": max(len(names) - MOST_NAMES, 0),
         "chain": _chain(record, kept),
         "places": _places(record),
+        "served": _served(context, record, now),
         "next_steps": list(next_steps(record, pauses, now)),
         "paused": [target for target in pauses if target.certificate == record.name],
         "choices": [] if kept is None else _choices(record, kept),
@@ -105,6 +107,17 @@ def _values(context: Context, record: Record) -> dict[str, object]:
         "older_events": max(len(history) - MOST_EVENTS, 0),
         "busy": record.state in ("new", "pending") or record.rolls_back or record.requested_at != record.served,
     }
+
+
+def _served(context: Context, record: Record, now: datetime) -> list[ServedLine]:
+    """Return what the probe saw and what consumers have loaded; the page works without them."""
+    probed = probe_line(record, now)
+    found = [] if probed is None else [probed]
+    try:
+        listed = context.services.consumers(record.name)
+    except EvercertError as error:
+        return [*found, ServedLine(str(error), late=True)]
+    return found if listed is None else [*found, *consumer_lines(listed, record, now)]
 
 
 def _kept(context: Context, record: Record) -> tuple[KeptRevisions | None, str | None]:

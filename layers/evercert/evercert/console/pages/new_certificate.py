@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evercert.console.context import context_of
+from evercert.console.document_desk import BadDocument
 from evercert.console.document_page import Paths, document_page, planned
 from evercert.console.document_text import to_text
 from evercert.console.forms import form_of, lines, text
 from evercert.console.rendering import page, redirect
-from evercert.console.services import BadDocument
 from evercert.documents.document import VERSION
 from evercert.pki.algorithms import KeyAlgorithm
 

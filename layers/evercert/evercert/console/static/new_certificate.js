@@ -25,8 +25,9 @@ function show(error) {
 }
 
 async function make() {
+  const { algorithm } = form.elements;
   const { privateKeyPem, csrPem } = await makeRequest({
-    algorithm: form.elements.algorithm.value,
+    algorithm: algorithm.value === "issuer" ? "EC_prime256v1" : algorithm.value,
     names: names(),
     commonName: form.elements["common-name"].value.trim(),
   });
