@@ -13,22 +13,22 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from evercert.console.app import application
-from evercert.console.authority_desk import (
+from evercert.console.authority_service import (
     AuthorityRow,
     AuthorityTables,
     CAPlan,
     IssuanceChoices,
     IssuanceRequest,
     IssuedFiles,
-    OpenRequest,
+    PendingRequest,
     WaitingRequest,
 )
-from evercert.console.document_desk import BadDocument, DocumentPlan
+from evercert.console.document_service import DocumentPlan, InvalidInput
 from evercert.console.services import Services
 from evercert.console.session import Session
 from evercert.contracts.record import Facts, Record
 from evercert.contracts.spec_store import Change
-from evercert.errors import Rejected
+from evercert.errors import EvercertError, Misconfigured, Rejected
 from evercert.issuers import ISSUERS
 from evercert.registry import Component
 from tests.doubles.fakes import START, FakeQueue, FakeTable, spec
@@ -48,7 +48,7 @@ class FakeDocuments:
 
     def plan(self, text: str) -> DocumentPlan:
         if "bad" in text:
-            raise BadDocument(["line 3: unknown key 'bad'"])
+            raise InvalidInput(["line 3: unknown key 'bad'"])
         return DocumentPlan(
             ("+ certificate web (create) → new certificate",), ("a note",), ("web",), empty="same" in text
         )
@@ -83,18 +83,22 @@ class FakeIssuance:
     """Issues at once under `shop/web`; requests under `shop/waits` wait for an approval."""
 
     requests: list[IssuanceRequest] = field(default_factory=list)
+    error: EvercertError | None = None
+    expired: bool = False  # the login to AWS
 
     def choices(self) -> IssuanceChoices:
+        if self.expired:
+            raise Misconfigured("the AWS login has expired")
         return IssuanceChoices(["shop/waits", "shop/web"], {"i-1": "operators"})
 
-    def issue(self, request: IssuanceRequest) -> IssuedFiles | OpenRequest:
+    def issue(self, request: IssuanceRequest) -> IssuedFiles | PendingRequest:
         self.requests.append(request)
+        if self.error is not None:
+            raise self.error
         if request.ttl == "bad":
-            raise BadDocument(["attributes.ttl: invalid duration"])
-        if request.common_name == "denied.example.com":
-            raise Rejected("the policy refuses denied.example.com")
-        if request.profile == "shop/waits" and not request.request:
-            return OpenRequest("r-7", "an approval")
+            raise InvalidInput(["ttl: invalid duration"])
+        if request.profile == "shop/waits" and not request.request_id:
+            return PendingRequest("r-7", needs_approval=True)
         return IssuedFiles("-----BEGIN CERTIFICATE-----\nMIIB\n", "4d", "" if request.csr else KEY)
 
 

@@ -42,7 +42,7 @@ OWN_VALUES: dict[tuple[str, str], str] = {
     ("aws/dynamodb/consumers.py", "DynamoDBConsumers._read"): "items, which `read` parses",
     ("cli/consumers.py", "load"): "items, which `DynamoDBConsumers.of` parses",
     (
-        "cli/web_console/authority_issuance.py",
+        "cli/web_console/stack_issuance.py",
         "_valid",
     ): "fields of a form, which the models of the reader `document` parse",
     ("cli/web_console/command.py", "_read_bundle"): "a file, which `trust.problem` parses",

@@ -146,7 +146,7 @@ def test_revocation_needs_the_typed_serial_number(console: WebConsole, manager: 
 
 def ask(page: Page, profile: str, names: str) -> None:
     page.locator("select[name=profile]").select_option(f"console-{MARK}/{profile}")
-    page.get_by_label("Log in as").select_option(f"console-{MARK}-operator")
+    page.locator("select[name=identity]").select_option(f"console-{MARK}-operator")
     page.get_by_label("Host names").fill(names)
     page.get_by_label("Lifetime").fill("20d")
 
@@ -174,14 +174,14 @@ def test_authority_makes_the_key(issuing: WebConsole) -> None:
         key, chain = (page.get_by_label(name).input_value() for name in ("Private key", "Certificate and issuers"))
         assert fits(key, chain)
         visit.look("authority-issued-once")
-        for name, text in (("Save the key", key), ("Save the chain", chain)):
+        for name, text in (("Save the key", key), ("Save certificate and chain", chain)):
             with page.expect_download() as saved:
                 page.get_by_role("link", name=name).click()
             assert saved.value.path().read_text() == text
         page.get_by_role("link", name="Issued certificates").last.click()
         assert key.splitlines()[1] not in page.content()
         with page.expect_download() as saved:
-            page.get_by_role("link", name="Download the chain").click()
+            page.get_by_role("link", name="Download certificate and chain").click()
         assert saved.value.path().read_text() == chain
 
 
@@ -190,16 +190,19 @@ def test_browser_makes_the_key(issuing: WebConsole, console: WebConsole) -> None
         page, sent = visit.page, []
         page.on("request", lambda request: sent.append(request.url + (request.post_data or "")))
         ask(page, f"asks-{MARK}", "b.example.com")
-        page.get_by_label("this browser makes it").check()
+        page.get_by_label("This browser generates the key").check()
         page.get_by_role("button", name="Issue").click()
         made = page.get_by_label("Private key (PKCS #8)")
         expect(made).to_be_visible()
         key = made.input_value()
         page.get_by_label("I have saved it").check()
         page.get_by_role("button", name="Issue").click()
-        expect(page.get_by_role("heading", name="The request waits")).to_be_visible()
+        title = page.get_by_role("heading", name=re.compile("^Request "))
+        expect(title).to_be_visible()
         visit.look("authority-waits")
-        request = page.locator("main code").inner_text()
+        request = title.inner_text().removeprefix("Request ")
+        page.get_by_role("button", name="Fetch the certificate").click()
+        expect(page.get_by_text("Not issued yet.")).to_be_visible()
         for running, message in ((issuing, "cannot approve or reject your own"), (console, "Approved")):
             with running.visit("/authority/requests") as other:
                 card = other.page.get_by_role("article").filter(has_text=request)

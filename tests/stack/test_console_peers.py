@@ -198,7 +198,10 @@ def test_certificate_shows_what_it_is(stack: Stack, console: WebConsole, certifi
         assert fact(page, "Serial number") == bundle["serial_number"]
         assert fact(page, "Labels") == "team=web"
         expect(page.locator(".chain li")).to_contain_text("CN=www.example.com")
-        expect(page.locator(".places li")).to_contain_text("has revision 1")
+        expect(page.get_by_role("region", name="Destinations").get_by_role("listitem")).to_contain_text(
+            "has revision 1"
+        )
+        expect(page.get_by_role("region", name="Servers and consumers")).to_contain_text("no consumer")
         assert page.get_by_role("row", name="issued").count() == 1
         expect(page.locator("svg.validity")).to_have_attribute("aria-label", "0 % of the lifetime is over")
         assert bundle["private_key"].splitlines()[1] not in page.content()
@@ -313,7 +316,7 @@ def test_key_of_the_browser_stays_there(console: WebConsole, certificate: Any) -
         page.on("request", lambda request: sent.append(request.url + (request.post_data or "")))
         page.get_by_label("Name", exact=True).fill(f"held-{MARK}")
         page.get_by_label("Host names").fill("a.example.com ip:2001:db8::1")
-        page.get_by_label("this browser makes it").check()
+        page.get_by_label("This browser generates the key").check()
         press(page, "Show the plan")
         text = page.get_by_label("Private key (PKCS #8)")
         expect(text).to_be_visible()

@@ -39,7 +39,7 @@ def test_outdated_certificate_names_what_is_served() -> None:
         not_after=START + timedelta(days=9), announced="warning",
     )  # fmt: skip
     assert line(last) == (
-        f"{TARGET}: serves another certificate (SHA-256 abababababababab…, which ends 2026-01-24 12:00:00Z); "
+        f"{TARGET}: serves another certificate (SHA-256 abababababababab…, which expires 2026-01-24 12:00:00Z); "
         "seen 2h ago, since 2026-01-14 12:00:00Z"
     )
 
@@ -85,7 +85,7 @@ def test_late_consumers_come_first() -> None:
 
 def test_consumers_are_bounded_and_may_be_none() -> None:
     found = consumers(*map(acknowledged, range(100)), more=True)
-    assert (len(found), found[-1]) == (21, "and 80 more (or more than that)")
+    assert (len(found), found[-1]) == (21, "and at least 80 more")
     assert consumers() == ["no consumer has acknowledged it"]
 
 

@@ -51,7 +51,7 @@ def test_renewal_without_a_queue_says_that_the_schedule_follows(
 def test_action_on_a_deleted_certificate_says_so(console: FakeConsole) -> None:
     answer = console.post("/certificate/renew", name="gone")
     assert answer.status_code == 303
-    assert "it was deleted meanwhile" in readable(console.client.get(answer.headers["location"]).text)
+    assert "it was deleted in the meantime" in readable(console.client.get(answer.headers["location"]).text)
 
 
 def test_pause_and_resume(console: FakeConsole) -> None:
@@ -60,7 +60,7 @@ def test_pause_and_resume(console: FakeConsole) -> None:
         console.post("/certificate/pause", name="web", reason="freeze", **{"for": "8h"})
     )
     assert console.table.pauses(console.now)[WEB] == Pause(console.now, "freeze", console.now + timedelta(hours=8))
-    assert "paused already" in console.followed(console.post("/certificate/pause", name="web"))
+    assert "Already paused: nothing changed" in console.followed(console.post("/certificate/pause", name="web"))
     assert "Resumed." in console.followed(console.post("/certificate/resume", name="web"))
     assert console.table.pauses(console.now) == {}
     assert [nudge.certificate for nudge in console.queue.sent] == ["web"]
@@ -123,7 +123,7 @@ def test_delete_needs_the_name(console: FakeConsole) -> None:
     assert "web deleted" in console.followed(console.post("/certificate/delete", name="web", typed="web"))
     assert console.table.record("web") is None
     text = console.followed(console.post("/certificate/delete", name="web", typed="web"))
-    assert "There is no certificate web" in text
+    assert "Certificate web not found" in text
 
 
 def test_record_of_a_newer_version_is_not_deleted(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +161,14 @@ def test_plan_shows_the_document_of_the_form(console: FakeConsole) -> None:
         assert line in html
     assert "+ certificate web (create)" in html
     assert console.documents.applied == []
+
+
+def test_key_is_not_generated_without_the_choice(console: FakeConsole) -> None:
+    form = {"name": "web", "issuer": "main", "alt-names": "a.example.com", "destination": "secrets-manager"}
+    for made_by in ("browser", "csr"):
+        html = console.post("/certificates/plan", **{**form, "made-by": made_by}).text
+        assert "csr:" in html
+        assert "alt-names" not in html
 
 
 def test_plan_of_a_request_has_neither_names_nor_algorithm(console: FakeConsole) -> None:

@@ -61,8 +61,8 @@ def test_enter_in_the_reason_decides_nothing(console: FakeConsole) -> None:
 
 
 def test_search_of_issued_certificates(console: FakeConsole) -> None:
-    assert "Those that expire soonest, at most 100." in console.text("/authority/issued")
-    assert "Matching ones" in console.text("/authority/issued", search="www.example.com")
+    assert "The 100 that expire soonest." in console.text("/authority/issued")
+    assert "The first 100 matches" in console.text("/authority/issued", search="www.example.com")
     answer = console.page("/authority/issued", search="*.com")
     assert (answer.status_code, "the search is too broad" in readable(answer.text)) == (422, True)
 

@@ -35,7 +35,7 @@ def test_token_works_once(closed: FakeConsole) -> None:
     other = TestClient(closed.app, base_url=ORIGIN)
     answer = other.get(f"/?token={closed.session.token}")
     assert answer.status_code == 403
-    assert "start the command again" in answer.text
+    assert "restart the command" in answer.text
 
 
 @pytest.mark.parametrize("token", ["", "x", "ä" * 43], ids=["empty", "wrong", "not-ascii"])

@@ -47,13 +47,16 @@ PAGES: dict[str, Handler] = {
     "/authority/requests": authority.requests,
     "/authority/ca": authority.plan_ca,
     "/authority/document": authority_document.show,
-    "/authority/issue": authority_issuance.show,
     "/authority/issued": authority.issued,
     "/authority/issued/chain.pem": authority.chain,
     "/events": events.show,
     "/events/more": events.more,
     "/doctor": doctor.show,
     "/doctor/check": doctor.check,
+}
+ACTION_PAGES: dict[str, Handler] = {
+    "/authority/issue": authority_issuance.show,
+    "/authority/issue/request": authority_issuance.show_request,
 }
 READ_ONLY_FORMS: dict[str, Handler] = {
     "/refresh": home.refresh,
@@ -69,6 +72,7 @@ ACTIONS: dict[str, Handler] = {
     "/certificates/apply": new.apply,
     "/authority/requests": authority.decide,
     "/authority/issue": authority_issuance.issue,
+    "/authority/issue/request": authority_issuance.fetch,
     "/authority/apply": authority_document.apply,
     "/authority/revoke": authority.revoke,
 }
@@ -76,9 +80,10 @@ ACTIONS: dict[str, Handler] = {
 
 def application(services: Services, session: Session, port: int) -> Starlette:
     """Return the application for this port. The actions do not exist with `read_only`."""
+    pages = PAGES if services.read_only else {**PAGES, **ACTION_PAGES}
     forms = READ_ONLY_FORMS if services.read_only else {**READ_ONLY_FORMS, **ACTIONS}
     routes = [
-        *(Route(path, _page(handler), methods=["GET"]) for path, handler in PAGES.items()),
+        *(Route(path, _page(handler), methods=["GET"]) for path, handler in pages.items()),
         *(Route(path, _form(handler), methods=["POST"]) for path, handler in forms.items()),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from evercert.console.document_desk import BadDocument, DocumentDesk, DocumentPlan
+from evercert.console.document_service import DocumentPlan, DocumentService, InvalidInput
 from evercert.console.rendering import page
 
 
@@ -20,11 +20,11 @@ class Paths:
     apply: str
 
 
-def planned(request: Request, desk: DocumentDesk, document: str, paths: Paths) -> Response:
+def planned(request: Request, desk: DocumentService, document: str, paths: Paths) -> Response:
     """Plan the document, and return the page."""
     try:
         found = desk.plan(document)
-    except BadDocument as error:
+    except InvalidInput as error:
         return document_page(request, document, paths, problems=error.lines)
     return document_page(request, document, paths, plan=found)
 

@@ -25,7 +25,11 @@ def text(form: FormData, field: str) -> str:
 
 def lines(form: FormData, field: str, separators: str = ", \t\n") -> list[str]:
     """Return the entries of a field, which line ends, spaces or commas separate."""
-    found = text(form, field)
+    return separated(text(form, field), separators)
+
+
+def separated(found: str, separators: str = ", \t\n") -> list[str]:
+    """Return the entries of a text, which line ends, spaces or commas separate."""
     for separator in separators:
         found = found.replace(separator, "\n")
     return [part for line in found.split("\n") if (part := line.strip())]

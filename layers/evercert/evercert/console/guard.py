@@ -31,9 +31,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-SIGN_IN = (
-    "Open the address that `evercert console` printed. It works once; to get another one, start the command again."
-)
+SIGN_IN = "Open the address that `evercert console` printed. It works once; to get another one, restart the command."
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ class Guard:
                 fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
                 sent = next(iter(fields.get(CSRF_FIELD, [])), None)
         if sent is None or not self.session.accepts_form(sent):
-            return _refused(403, "invalid form token: load the page again, and send the form again")
+            return _refused(403, "invalid form token: reload the page and resubmit the form")
         return None
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from evercert.console.authority_desk import AuthorityDesk
-from evercert.console.document_desk import DocumentDesk
+from evercert.console.authority_service import AuthorityService
+from evercert.console.document_service import DocumentService
 from evercert.contracts.consumers import ConsumerList
 from evercert.contracts.queue import Queue
 from evercert.contracts.spec_store import Specs
@@ -70,11 +70,11 @@ class Services:
     queue: Queue
     issuers: Registry
     clock: Clock
-    documents: DocumentDesk
+    documents: DocumentService
     doctor: Doctor
     events: EventFeed | None  # None: reading them would create a queue
     consumers: Callable[[str], ConsumerList | None] = no_consumers
-    authority: AuthorityDesk | None = None
+    authority: AuthorityService | None = None
     version: str = ""
     read_only: bool = False
     pause_refusal: str | None = None  # why certificates cannot be paused: the stack is too old

@@ -40,7 +40,7 @@ def probe_line(record: Record, now: datetime) -> ServedLine | None:
         return ServedLine(f"{probe}: not probed yet")
     text = f"{probe}: {_RESULTS[last.result or 'not-probed']}"
     if last.fingerprint_sha256 is not None and last.result == "outdated":
-        ends = "" if last.not_after is None else f", which ends {_moment(last.not_after)}"
+        ends = "" if last.not_after is None else f", which expires {_moment(last.not_after)}"
         text += f" (SHA-256 {visible(last.fingerprint_sha256, 17)}{ends})"
     if last.problem is not None:
         text += f": {visible(last.problem, LONGEST_PROBLEM)}"
@@ -51,7 +51,7 @@ def probe_line(record: Record, now: datetime) -> ServedLine | None:
 def consumer_lines(listed: ConsumerList, record: Record, now: datetime) -> Iterator[ServedLine]:
     """Yield a line for each consumer, late ones first."""
     if not listed.known:
-        yield ServedLine("no consumer has acknowledged it")
+        yield ServedLine("no consumer has acknowledged this certificate")
     ordered = sorted(listed.known, key=lambda one: has_current(one.fingerprint_sha256, record))
     for one in ordered[:MOST]:
         current = has_current(one.fingerprint_sha256, record)
@@ -60,7 +60,7 @@ def consumer_lines(listed: ConsumerList, record: Record, now: datetime) -> Itera
         when = f"loaded {relative(one.loaded_at, now)}, seen {relative(one.seen_at, now)}"
         yield ServedLine(f"{who}: {'' if current else 'still '}{what}, {when}", late=not current)
     if listed.more or len(ordered) > MOST:
-        yield ServedLine(f"and {len(ordered[MOST:])} more{' (or more than that)' if listed.more else ''}")
+        yield ServedLine(f"and {'at least ' if listed.more else ''}{len(ordered[MOST:])} more")
 
 
 def has_current(fingerprint: str, record: Record) -> bool:

@@ -11,7 +11,7 @@ from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.cli import terminal
 from evercert.cli.web_console import stack_authority
 from evercert.cli.web_console.stack_authority import StackAuthority
-from evercert.console.document_desk import BadDocument
+from evercert.console.document_service import InvalidInput
 from evercert.console.pages.authority_document import START
 from evercert.errors import Rejected
 from tests.contract.cli.authority.command_line import Command, FrontFunction
@@ -54,7 +54,7 @@ def test_applied_document_changes_nothing_more(desk: StackAuthority, cas: list[d
 
 
 def test_mistakes_name_their_line(desk: StackAuthority, cas: list[dict[str, Any]]) -> None:
-    with pytest.raises(BadDocument) as raised:
+    with pytest.raises(InvalidInput) as raised:
         desk.documents.plan(START.replace("issuing-rsa", "issuing-rs"))
     (line,) = raised.value.lines
     assert line.startswith("line 13: ")

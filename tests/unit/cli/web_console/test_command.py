@@ -81,6 +81,7 @@ def test_console_listens_on_loopback_only(command: Command, opened: list[str]) -
         (None, "cannot read {file}: No such file or directory"),
         ("-----BEGIN PRIVATE KEY-----", "{file}: it contains a private key"),
         ("no certificates", "{file}: must be PEM with the certificates of a CA"),
+        ("-" * 65_537, "{file}: exceeds 64 KiB"),
     ],
 )
 def test_unusable_ca_bundle_is_refused(

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from evercert.aws.tags import Owner
 from evercert.cli.web_console.documents import Documents
-from evercert.console.document_desk import BadDocument
+from evercert.console.document_service import InvalidInput
 from evercert.console.document_text import to_text
 from evercert.console.pages.new_certificate import PLACES, document_of
 from evercert.contracts.record import Record
@@ -89,7 +89,7 @@ def test_form_of_every_destination_can_be_planned(desk: Documents, monkeypatch: 
 
 
 def test_label_without_a_value_is_refused(desk: Documents) -> None:
-    with pytest.raises(BadDocument, match="line 12: production"):
+    with pytest.raises(InvalidInput, match="line 12: production"):
         desk.plan(form(destination="secrets-manager", labels="team=web, production"))
 
 
@@ -103,7 +103,7 @@ def test_label_without_a_value_is_refused(desk: Documents) -> None:
 )  # fmt: skip
 def test_mistakes_name_their_line(desk: Documents, table: FakeTable, text: str, line: str) -> None:
     for act in (desk.plan, desk.apply):
-        with pytest.raises(BadDocument) as raised:
+        with pytest.raises(InvalidInput) as raised:
             act(text)
         assert any(found.startswith(line) for found in raised.value.lines), raised.value.lines
         assert "evercert-" not in str(raised.value)

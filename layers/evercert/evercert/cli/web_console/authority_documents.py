@@ -11,7 +11,7 @@ from evercert.cli.console import Terminal
 from evercert.cli.files import BadInput
 from evercert.cli.grid import PIPE
 from evercert.cli.web_console.private_file import named_by_line, private_file
-from evercert.console.document_desk import BadDocument, DocumentPlan
+from evercert.console.document_service import DocumentPlan, InvalidInput
 from evercert.errors import Rejected
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class AuthorityDocuments:
             try:
                 steps, notes = documents.make_plan(self.authority, documents.load_all([file]))
             except BadInput as error:
-                raise BadDocument([named_by_line(line, file) for line in error.lines]) from error
+                raise InvalidInput([named_by_line(line, file) for line in error.lines]) from error
         output = StringIO()
         documents.print_plan(Terminal(file=output, width=PIPE), steps)
         changed = any(step.verb != "unchanged" for step in steps)

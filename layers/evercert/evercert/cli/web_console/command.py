@@ -37,10 +37,12 @@ CABundle = Annotated[
     typer.Option(
         "--ca-bundle",
         metavar="FILE",
-        help="CAs (PEM) that verify the authority's server, if its certificate is not of a public CA.",
+        help="PEM file with the CAs of the authority's TLS certificate, if they are private.",
     ),
 ]
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Hide all actions, and events, which need a queue.")]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="Hide all actions, and the events, which would create a queue.")
+]
 
 
 def console(
@@ -110,9 +112,12 @@ def _read_bundle(file: Path | None) -> str | None:
 
     try:
         with file.open("rb") as opened:
-            text = opened.read(LARGEST).decode("ascii", "replace")
+            found = opened.read(LARGEST + 1)
     except OSError as error:
         raise BadInput([f"cannot read {file}: {error.strerror}"]) from error
+    if len(found) > LARGEST:
+        raise BadInput([f"{file}: exceeds 64 KiB: write only the CAs of the authority's server into it"])
+    text = found.decode("ascii", "replace")
     if (problem := trust.problem(text)) is not None:
         raise BadInput([f"{file}: {problem}"])
     return text

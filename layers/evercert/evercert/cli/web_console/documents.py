@@ -12,7 +12,7 @@ from evercert.cli.documents import make_plan, note_pauses
 from evercert.cli.files import BadInput, Files
 from evercert.cli.grid import PIPE
 from evercert.cli.web_console.private_file import named_by_line, private_file
-from evercert.console.document_desk import BadDocument, DocumentPlan
+from evercert.console.document_service import DocumentPlan, InvalidInput
 from evercert.operations.apply import Plan, carry_out
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Documents:
         try:
             credentials.store(files, plan.credentials, self.connection, check_login=True)
         except BadInput as error:
-            raise BadDocument(error.lines) from error
+            raise InvalidInput(error.lines) from error
         delay = carry_out(plan, self.connection.specs, self.connection.queue, terminal.now())
         late = () if delay is None else (f"{delay}; the schedule starts the work at its next tick",)
         notes = (*planned.notes, *late, *note_pauses(plan, self.connection))
@@ -48,7 +48,7 @@ class Documents:
                 files = Files([file])
                 plan = make_plan(files, files.wanted(None), self.connection)
             except BadInput as error:
-                raise BadDocument([named_by_line(line, file) for line in error.lines]) from error
+                raise InvalidInput([named_by_line(line, file) for line in error.lines]) from error
         notes = tuple(named_by_line(note, file) for note in (*files.notes, *plan.notes))
         names = tuple(step.name for step in plan.steps)
         return files, plan, DocumentPlan(tuple(_lines(plan)), notes, names, plan.empty)

@@ -15,8 +15,8 @@ from evercert.cli.authority.init_checks import check_existing
 from evercert.cli.authority.issuances import Labels
 from evercert.cli.files import BadInput
 from evercert.cli.web_console.authority_documents import AuthorityDocuments
-from evercert.cli.web_console.authority_issuance import StackIssuance
-from evercert.console.authority_desk import AuthorityRow, AuthorityTables, CAPlan, WaitingRequest
+from evercert.cli.web_console.stack_issuance import StackIssuance
+from evercert.console.authority_service import AuthorityRow, AuthorityTables, CAPlan, WaitingRequest
 from evercert.errors import Rejected
 from evercert.schema import printable
 

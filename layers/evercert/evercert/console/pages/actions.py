@@ -36,7 +36,7 @@ def renew(request: Request) -> Response:
         services = context.services
         now, reason = services.clock(), clean_reason(text(form, "reason"))
         if not list(request_renewals([name], services.specs, now, NO_DELAY, reason)):
-            raise Rejected(f"there is no certificate {name}: it was deleted meanwhile")
+            raise Rejected(f"certificate {name} not found: it was deleted in the meantime")
         _nudge(context, name)
         context.session.tell("Renewal requested.")
 
@@ -63,7 +63,7 @@ def pause(request: Request) -> Response:
             if until is not None and isinstance(record, Record) and expiring_before([record], until):
                 context.session.tell("It expires before the pause ends.", "note")
         else:
-            context.session.tell("It is paused already; the first pause keeps its time, reason and end.", "note")
+            context.session.tell("Already paused: nothing changed. To set another end, resume it first.", "note")
 
     return _act(request, act)
 
@@ -134,7 +134,7 @@ def delete(request: Request) -> Response:
         return redirect(context, "/certificate/delete", name=name)
     record = context.services.specs.record(name)
     if record is None:
-        context.session.tell(f"There is no certificate {name}; it may have been deleted meanwhile.", "note")
+        context.session.tell(f"Certificate {name} not found; it may have been deleted in the meantime.", "note")
         return redirect(context, "/certificates")
     if isinstance(record, Unreadable) and record.newer:
         raise Rejected(f"cannot delete {name}: its record was {record.problem}; use that version")
@@ -180,7 +180,7 @@ def _rollback_plan(context: Context, record: Record, asked: str) -> rollbacks.Ro
 def _require(context: Context, name: str) -> Record | Unreadable:
     record = context.services.specs.record(name)
     if record is None:
-        raise Rejected(f"there is no certificate {name}; it may have been deleted meanwhile")
+        raise Rejected(f"certificate {name} not found; it may have been deleted in the meantime")
     return record
 
 

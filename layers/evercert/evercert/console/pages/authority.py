@@ -8,7 +8,7 @@ from typing import Any, get_args
 from starlette.requests import Request
 from starlette.responses import Response
 
-from evercert.console.authority_desk import AuthorityDesk
+from evercert.console.authority_service import AuthorityService
 from evercert.console.context import Context, context_of
 from evercert.console.forms import form_of, text
 from evercert.console.rendering import page, redirect
@@ -29,7 +29,7 @@ def show(request: Request) -> Response:
 
 def requests(request: Request) -> Response:
     """Return the requests that wait for an approval."""
-    return page(request, "requests.html", {"waiting": desk_of(context_of(request)).waiting()})
+    return page(request, "requests.html", {"waiting": authority_of(context_of(request)).waiting()})
 
 
 def decide(request: Request) -> Response:
@@ -37,7 +37,7 @@ def decide(request: Request) -> Response:
     context, form = context_of(request), form_of(request)
     approved = text(form, "decision") == "approve"
     try:
-        state = desk_of(context).decide(text(form, "request"), text(form, "reason"), approved=approved)
+        state = authority_of(context).decide(text(form, "request"), text(form, "reason"), approved=approved)
     except EvercertError as error:
         context.session.tell(str(error), "error")
     else:
@@ -52,7 +52,7 @@ def plan_ca(request: Request) -> Response:
     plan, problem = None, ""
     if name:
         try:
-            plan = desk_of(context_of(request)).plan_ca(name, algorithm)
+            plan = authority_of(context_of(request)).plan_ca(name, algorithm)
         except Rejected as error:
             problem = str(error)
     values = {"plan": plan, "problem": problem, "name": name, "algorithm": algorithm, "algorithms": ALGORITHMS}
@@ -61,7 +61,7 @@ def plan_ca(request: Request) -> Response:
 
 def issued(request: Request) -> Response:
     """Return issued certificates: those that end soonest, or those that a search finds."""
-    desk, search = desk_of(context_of(request)), request.query_params.get("search", "").strip()
+    desk, search = authority_of(context_of(request)), request.query_params.get("search", "").strip()
     found: Sequence[Mapping[str, Any]] = ()
     problem = ""
     try:
@@ -76,7 +76,7 @@ def chain(request: Request) -> Response:
     """Return an issued certificate with its issuers as a file."""
     certificate = request.query_params.get("certificate", "")
     headers = {"Content-Disposition": 'attachment; filename="chain.pem"'}
-    text = desk_of(context_of(request)).chain(certificate)
+    text = authority_of(context_of(request)).chain(certificate)
     return Response(text, media_type="application/x-pem-file", headers=headers)
 
 
@@ -88,7 +88,7 @@ def revoke(request: Request) -> Response:
         context.session.tell("Nothing was revoked: the typed serial number differs; type it exactly.", "error")
         return redirect(context, "/authority/issued")
     try:
-        listed = desk_of(context).revoke(text(form, "certificate"), text(form, "reason"))
+        listed = authority_of(context).revoke(text(form, "certificate"), text(form, "reason"))
     except EvercertError as error:
         context.session.tell(str(error), "error")
     else:
@@ -98,7 +98,7 @@ def revoke(request: Request) -> Response:
     return redirect(context, "/authority/issued")
 
 
-def desk_of(context: Context) -> AuthorityDesk:
+def authority_of(context: Context) -> AuthorityService:
     """Return the authority; raise Misconfigured if the stack has none."""
     if context.services.authority is None:
         raise Misconfigured("the stack has no authority: deploy it with the parameter Authority=yes")

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evercert.console.context import context_of
-from evercert.console.document_desk import BadDocument
 from evercert.console.document_page import Paths, document_page, planned
+from evercert.console.document_service import InvalidInput
 from evercert.console.forms import form_of, text
-from evercert.console.pages.authority import desk_of
+from evercert.console.pages.authority import authority_of
 from evercert.console.rendering import redirect
 
 CAS = "issuing-ec, issuing-rsa"  # replaced by the stack's own
@@ -38,7 +38,7 @@ profiles:
 
 def show(request: Request) -> Response:
     """Return the document of a profile, or one to begin with."""
-    desk, profile = desk_of(context_of(request)), request.query_params.get("profile")
+    desk, profile = authority_of(context_of(request)), request.query_params.get("profile")
     if profile:
         return document_page(request, desk.documents.text_of(profile), PATHS)
     names = [ca.title for ca in desk.tables().cas if ("Kind", "issuing") in ca.facts and ca.status == "active"]
@@ -47,15 +47,15 @@ def show(request: Request) -> Response:
 
 def plan(request: Request) -> Response:
     """Show what the document would change."""
-    return planned(request, desk_of(context_of(request)).documents, text(form_of(request), "document"), PATHS)
+    return planned(request, authority_of(context_of(request)).documents, text(form_of(request), "document"), PATHS)
 
 
 def apply(request: Request) -> Response:
     """Apply the document."""
     context, document = context_of(request), text(form_of(request), "document")
     try:
-        done = desk_of(context).documents.apply(document)
-    except BadDocument as error:
+        done = authority_of(context).documents.apply(document)
+    except InvalidInput as error:
         return document_page(request, document, PATHS, problems=error.lines)
     for note in done.notes:
         context.session.tell(note, "note")

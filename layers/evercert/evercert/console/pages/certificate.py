@@ -91,6 +91,7 @@ def _values(context: Context, record: Record) -> dict[str, object]:
         "state": EXPIRED if expired else record.state,
         "facts": facts,
         "used": _used(facts, now),
+        "overdue": record.renew_at is not None and record.renew_at < now,
         "issued_by": issuer_of(record, definitions, services.issuers),
         "definitions": definitions,
         "names": names[:MOST_NAMES],

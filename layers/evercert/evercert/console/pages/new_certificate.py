@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evercert.console.context import context_of
-from evercert.console.document_desk import BadDocument
 from evercert.console.document_page import Paths, document_page, planned
+from evercert.console.document_service import InvalidInput
 from evercert.console.document_text import to_text
 from evercert.console.forms import form_of, lines, text
 from evercert.console.rendering import page, redirect
@@ -51,7 +51,7 @@ def apply(request: Request) -> Response:
     context, document = context_of(request), text(form_of(request), "document")
     try:
         done = context.services.documents.apply(document)
-    except BadDocument as error:
+    except InvalidInput as error:
         return document_page(request, document, PATHS, problems=error.lines)
     for note in done.notes:
         context.session.tell(note, "note")
@@ -67,7 +67,8 @@ def document_of(form: FormData) -> dict[str, Any]:
     """Return the document of the form; empty fields are left out, and nothing is checked here."""
     attributes: dict[str, Any] = {}
     csr = text(form, "csr")
-    if csr and text(form, "made-by") != "evercert":
+    made_by = text(form, "made-by")
+    if made_by != "evercert" and (csr or made_by):
         return _with_csr(form, csr)
     if common_name := text(form, "common-name"):
         attributes["common-name"] = common_name

@@ -1,4 +1,4 @@
-// Makes the private key of a new certificate in the browser. The key is not part of the form: it has no name.
+// Generates the private key of a certificate in the browser. The key is not part of the form: it has no name.
 import { makeRequest } from "./vendor/keys.js";
 
 const form = document.getElementById("new");
@@ -24,6 +24,8 @@ function show(error) {
   mistake.hidden = false;
 }
 
+let isMaking = false; // an RSA key takes seconds, and a second click would replace it
+
 async function make() {
   const { algorithm } = form.elements;
   const { privateKeyPem, csrPem } = await makeRequest({
@@ -33,6 +35,7 @@ async function make() {
   });
   form.elements.csr.value = csrPem;
   key.value = privateKeyPem;
+  saved.checked = false;
   document.getElementById("save-key").href = URL.createObjectURL(new Blob([privateKeyPem], { type: "application/x-pem-file" }));
   made.hidden = false;
   key.focus();
@@ -42,8 +45,12 @@ form.addEventListener("submit", (event) => {
   mistake.hidden = true;
   if (form.elements["made-by"].value !== "browser" || (key.value && saved.checked)) return;
   event.preventDefault();
-  if (key.value) show(new Error("Save the private key first; it is not shown again."));
-  else make().catch(show);
+  if (key.value) {
+    show(new Error("Save the private key first; it is not shown again."));
+  } else if (!isMaking) {
+    isMaking = true;
+    make().catch(show).finally(() => { isMaking = false; });
+  }
 });
 
 // Another choice, or another name, needs another request.
@@ -52,6 +59,15 @@ form.addEventListener("change", (event) => {
   if (key.value && ["made-by", "algorithm", "alt-names", "common-name"].includes(event.target.name)) {
     key.value = form.elements.csr.value = "";
     saved.checked = false;
+    made.hidden = true;
+  }
+});
+
+// A pasted request is a choice.
+form.elements.csr.addEventListener("input", ({ target }) => {
+  if (target.value.trim() && form.elements["made-by"].value !== "csr") {
+    form.elements["made-by"].value = "csr";
+    key.value = "";
     made.hidden = true;
   }
 });

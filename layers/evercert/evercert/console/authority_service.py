@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from evercert.console.document_desk import DocumentDesk
+from evercert.console.document_service import DocumentService
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CAPlan:
     command: str
 
 
-class AuthorityDocumentDesk(DocumentDesk, Protocol):
+class AuthorityDocumentService(DocumentService, Protocol):
     """Plans and applies documents of policies and profiles as `evercert authority apply` does."""
 
     def text_of(self, profile: str) -> str:
@@ -61,16 +61,16 @@ class AuthorityDocumentDesk(DocumentDesk, Protocol):
 class IssuanceChoices:
     """Choices of a request: profiles as `project/slug`, and identities with a login by AWS IAM, as ID and name."""
 
-    profiles: Sequence[str]
-    identities: Mapping[str, str]
+    profiles: Sequence[str] = ()
+    identities: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class IssuanceRequest:
-    """Request for a certificate that the stack neither stores nor renews.
+    """Request for a certificate that the stack neither delivers nor follows.
 
-    `token` makes a repetition return the same certificate. Without a CSR, the authority makes the private key.
-    `request` is the ID of an earlier request, which only waits.
+    `token` is the idempotency key. Without a CSR, the authority generates the private key. `request_id` is a pending
+    request to fetch; nothing new is requested then.
     """
 
     profile: str
@@ -80,13 +80,13 @@ class IssuanceRequest:
     names: Sequence[str] = ()
     ttl: str = ""
     algorithm: str = ""
-    csr: str = ""
-    request: str = ""
+    csr: str = field(default="", repr=False)  # a person may paste the private key instead
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
 class IssuedFiles:
-    """Issued certificate with its issuers as PEM, and its private key if the authority made it."""
+    """Certificate with its issuers as PEM, and its private key if the authority generated it."""
 
     chain: str
     serial_number: str
@@ -94,11 +94,11 @@ class IssuedFiles:
 
 
 @dataclass(frozen=True)
-class OpenRequest:
-    """Request that is not decided yet, and what it waits for."""
+class PendingRequest:
+    """Request that is not issued yet."""
 
     id: str
-    waits_for: str
+    needs_approval: bool
 
 
 class AuthorityIssuance(Protocol):
@@ -107,11 +107,14 @@ class AuthorityIssuance(Protocol):
     def choices(self) -> IssuanceChoices:
         """Return what a request can name."""
 
-    def issue(self, request: IssuanceRequest) -> IssuedFiles | OpenRequest:
-        """Request the certificate, or read an earlier request; raise BadDocument for fields with mistakes."""
+    def issue(self, request: IssuanceRequest) -> IssuedFiles | PendingRequest:
+        """Request the certificate, or fetch that of a pending request; raise InvalidInput for fields with mistakes.
+
+        Idempotent by the token: another request with the same one is rejected.
+        """
 
 
-class AuthorityDesk(Protocol):
+class AuthorityService(Protocol):
     """The stack's authority; methods raise Rejected, Unavailable or Misconfigured."""
 
     @property
@@ -119,7 +122,7 @@ class AuthorityDesk(Protocol):
         """The requests for certificates."""
 
     @property
-    def documents(self) -> AuthorityDocumentDesk:
+    def documents(self) -> AuthorityDocumentService:
         """The documents of policies and profiles."""
 
     def tables(self) -> AuthorityTables:

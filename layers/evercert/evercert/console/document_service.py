@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class BadDocument(Exception):
+class InvalidInput(Exception):
     """A document with mistakes; `lines` has one line for each."""
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -25,8 +25,8 @@ class DocumentPlan:
     empty: bool = False
 
 
-class DocumentDesk(Protocol):
-    """Plans and applies documents as `evercert apply` does; raises BadDocument, and the errors of the stack."""
+class DocumentService(Protocol):
+    """Plans and applies documents as `evercert apply` does; raises InvalidInput, and the errors of the stack."""
 
     def plan(self, text: str) -> DocumentPlan:
         """Compare the document with the stack, read-only."""
