@@ -86,7 +86,7 @@ def test_late_consumers_come_first() -> None:
 def test_consumers_are_bounded_and_may_be_none() -> None:
     found = consumers(*map(acknowledged, range(100)), more=True)
     assert (len(found), found[-1]) == (21, "and at least 80 more")
-    assert consumers() == ["no consumer has acknowledged it"]
+    assert consumers() == ["no consumer has acknowledged this certificate"]
 
 
 def test_consumers_are_in_the_output_for_programs() -> None:
