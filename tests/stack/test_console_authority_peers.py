@@ -244,7 +244,7 @@ def test_plan_of_a_ca_writes_nothing(console: WebConsole, manager: Manager) -> N
         page.get_by_label("Name").fill(f"issuing-{MARK}")
         page.get_by_role("button", name="Plan").click()
         expect(page.get_by_text(f"issuing-{MARK}").last).to_be_visible()
-        expect(page.locator("code")).to_contain_text("evercert authority")
+        expect(page.locator("code").last).to_contain_text("evercert authority init --issuing")
         visit.look("authority-ca")
     assert manager.made("GET", f"{MANAGER}/ca/internal") == before
 

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
+from tests.tools.browser import chromium
+from tests.tools.browser import served as served_application
 from tests.unit.operations.report.test_page import HOSTILE, html
 from tests.unit.operations.test_overview import row
 
@@ -74,6 +79,14 @@ def test_browser_asks_for_the_page_alone(tmp_path: Path) -> None:
     assert found.violations == []
     assert found.tree.count("<tr>") == html(ROWS).count("<tr>")
     assert not re.search(r"<(?!meta|bdi|/)[^>]*\son\w+=", found.tree)
+
+
+def test_page_is_accessible_in_each_size_and_theme() -> None:
+    page = html(ROWS, pauses=HOSTILE)
+    site = Starlette(routes=[Route("/", lambda _: HTMLResponse(page))])
+    with chromium() as browser, served_application(lambda _port: site) as origin, browser.visit(origin) as found:
+        found.page.goto(origin)
+        found.look("report")
 
 
 @pytest.mark.parametrize(
