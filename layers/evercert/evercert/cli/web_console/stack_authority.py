@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from evercert.cli.authority.init_checks import check_existing
 from evercert.cli.authority.issuances import Labels
 from evercert.cli.files import BadInput
 from evercert.cli.web_console.authority_documents import AuthorityDocuments
+from evercert.cli.web_console.policy_words import words_of
 from evercert.cli.web_console.stack_issuance import StackIssuance
 from evercert.console.authority_service import AuthorityRow, AuthorityTables, CAPlan, WaitingRequest
 from evercert.errors import Rejected
@@ -53,7 +54,7 @@ class StackAuthority:
             self.authority.address,
             [_ca(ca) for ca in configuration.cas()],
             [_profile(one) for one in profiles],
-            [AuthorityRow("/".join(key), list(_policy(one))) for key, one in sorted(policies.items())],
+            [AuthorityRow("/".join(key), list(words_of(one.policy))) for key, one in sorted(policies.items())],
             [_identity(one) for one in configuration.identities()],
         )
 
@@ -183,12 +184,6 @@ def _profile(profile: Profile) -> AuthorityRow:
         ("Approval", approval),
     ]
     return AuthorityRow(profile.key, facts)
-
-
-def _policy(profile: Profile) -> Iterator[tuple[str, str]]:
-    """Return the rules of a profile's policy, one for each field."""
-    for field, value in show.leaves(profile.policy.model_dump(mode="json", by_alias=True, exclude_none=True)).items():
-        yield field, show.listed(value)
 
 
 def _identity(identity: Identity) -> AuthorityRow:
