@@ -158,6 +158,16 @@ class Calls(RuleBasedStateMachine):
             request = data.draw(st.sampled_from(waiting))
             self.act(getattr(self, who), "POST", f"{REQUESTS}/{request}/{what}")
 
+    @precondition(lambda self: any(one.status == "pending_approval" for one in self.requests()))
+    @rule(data=st.data(), pattern=patterns, span=spans, purposes=usages)
+    def change_policy_then_approve(self, data: st.DataObject, pattern: str, span: str, purposes: set[str]) -> None:
+        """Chance alone seldom makes this sequence: a request that was allowed, and is not any more."""
+        request = data.draw(st.sampled_from([one for one in self.requests() if one.status == "pending_approval"]))
+        policy, rules = self.profiles[request.profile], self.rules_of(pattern, span, purposes)
+        if self.act(self.manager.identity, "PATCH", f"{POLICIES}/{policy}", rules).status == 200:
+            self.policies[policy] = rules
+        self.act(self.approver, "POST", f"{REQUESTS}/{request.id}/approve")
+
     @precondition(lambda self: any(one.status == "issued" for one in self.requests()))
     @rule(data=st.data(), name=domains, extra=st.booleans(), days=st.integers(1, 100))
     def renew(self, data: st.DataObject, name: str, extra: bool, days: int) -> None:

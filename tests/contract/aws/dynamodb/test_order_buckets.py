@@ -183,6 +183,28 @@ def test_bucket_is_replaced_only_as_it_was_stored(table: DynamoDBOrderBuckets, w
     assert found.count(None) == 1
 
 
+def test_bucket_that_another_run_replaced_stays(table: DynamoDBOrderBuckets, world: World) -> None:
+    """The other run replaces the value between the reading and the writing of this one."""
+    world.operator.dynamodb.put_item(
+        TableName=world.table, Item={**KEY, "full_at": milliseconds(START + 99 * EMPTIEST)}
+    )
+    others: list[datetime | None] = []
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Callable[..., Any]:
+            return getattr(world.operator.dynamodb, name)  # type: ignore[no-any-return]
+
+        def get_item(self, **arguments: Any) -> Any:
+            answer = world.operator.dynamodb.get_item(**arguments)
+            if not others:
+                others.append(table.take(ID, LIMIT, START))
+            return answer
+
+    late = DynamoDBOrderBuckets(Overtaken(), world.table)  # type: ignore[arg-type]
+    assert late.take(ID, LIMIT, START) == START + APART
+    assert others == [None]
+
+
 def test_bucket_that_changes_all_the_time_is_put_off(
     table: DynamoDBOrderBuckets, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
