@@ -116,8 +116,19 @@ ALONE: dict[str, Callable[[], Part]] = {
     "console": console.measure,
 }
 PARTS = (
-    *("starts", "ticks", "renewals", "burst", "fleet", "waste", "authority", "revocations", "growth", "acme"),
-    *("acme-server", "host", "console"),
+    "starts",
+    "ticks",
+    "renewals",
+    "burst",
+    "fleet",
+    "waste",
+    "authority",
+    "revocations",
+    "growth",
+    "acme",
+    "acme-server",
+    "host",
+    "console",
 )
 
 

@@ -14,16 +14,6 @@ from tests.doubles.console import FakeAuthority, FakeConsole, readable
 HOSTILE = "<script>alert(1)</script>\x1b[2J"
 
 
-@pytest.fixture
-def authority() -> FakeAuthority:
-    return FakeAuthority()
-
-
-@pytest.fixture
-def console(authority: FakeAuthority) -> FakeConsole:
-    return FakeConsole(authority=authority).sign_in()
-
-
 def test_authority_lists_its_configuration(console: FakeConsole) -> None:
     text = console.text("/authority")
     assert "issuing-ec active Kind issuing Ends 2030" in text
@@ -135,5 +125,5 @@ def test_read_only_changes_nothing(authority: FakeAuthority, path: str) -> None:
 def test_chain_of_an_issued_certificate(console: FakeConsole) -> None:
     answer = console.page("/authority/issued/chain.pem", certificate="c-1")
     assert answer.text.startswith("-----BEGIN CERTIFICATE-----")
-    assert answer.headers["content-disposition"] == 'attachment; filename="chain.pem"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="fullchain.pem"'
     assert console.page("/authority/issued/chain.pem", certificate="c-2").status_code == 409

@@ -270,7 +270,8 @@ def test_issuer_that_does_not_validate_hides_its_settings(console: FakeConsole) 
     assert "invalid" in html
 
 
-def test_stack_without_authority_says_so(console: FakeConsole) -> None:
+def test_stack_without_authority_says_so() -> None:
+    console = FakeConsole().sign_in()
     assert "Authority=yes" in console.text("/authority")
     assert console.page("/authority/requests").status_code == 502
 

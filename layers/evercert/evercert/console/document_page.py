@@ -20,10 +20,10 @@ class Paths:
     apply: str
 
 
-def planned(request: Request, desk: DocumentService, document: str, paths: Paths) -> Response:
+def planned(request: Request, documents: DocumentService, document: str, paths: Paths) -> Response:
     """Plan the document, and return the page."""
     try:
-        found = desk.plan(document)
+        found = documents.plan(document)
     except InvalidInput as error:
         return document_page(request, document, paths, problems=error.lines)
     return document_page(request, document, paths, plan=found)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class InvalidInput(Exception):
-    """A document with mistakes; `lines` has one line for each."""
+    """Mistakes in a document or a form; `lines` has one line for each."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__("\n".join(lines))

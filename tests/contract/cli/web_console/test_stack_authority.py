@@ -41,7 +41,7 @@ def test_tables_show_cas_profiles_and_policies(desk: StackAuthority, cas: list[d
     assert profile.title == "my-project/web-servers"
     assert ("Automatic renewal", "30 days before") in profile.facts
     (policy,) = found.policies
-    assert ("DNS names", "may have *.example.com") in policy.facts
+    assert ("DNS names", "allowed: *.example.com") in policy.facts
 
 
 def test_applied_document_changes_nothing_more(desk: StackAuthority, cas: list[dict[str, Any]]) -> None:

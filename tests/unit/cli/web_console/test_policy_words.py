@@ -23,15 +23,15 @@ def test_each_kind_of_name_has_words() -> None:
 def test_presets_in_words(preset: str) -> None:
     found = dict(words_of(PRESETS[preset].policy))
     assert found["Lifetime"] == "at most 397d"
-    assert found["DNS names"] == "may have any"
-    assert found["Key usages"] == "must have digital_signature; may have key_encipherment"
+    assert found["DNS names"] == "allowed: any"
+    assert found["Key usages"] == "required: digital_signature; allowed: key_encipherment"
     assert found["CA certificates"] == "denied"
 
 
 def test_rules_in_words() -> None:
     rule = {"type": "organization", "allowed": ["Example"], "required": ["Example"], "denied": ["Other"]}
     found = words(subject=[rule], algorithms={"key-algorithm": ["any"]})
-    assert found["Organization"] == "must have Example; may have Example; never Other"
+    assert found["Organization"] == "required: Example; allowed: Example; denied: Other"
     assert (found["Key algorithms"], found["Signature algorithms"]) == ("any", "none")
     assert found["Lifetime"] == "as long as the CA allows"
 

@@ -43,8 +43,8 @@ def words_of(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _rule(allowed: Sequence[str] | None, required: Sequence[str] | None, denied: Sequence[str] | None) -> str:
-    kinds = (("must have", required), ("may have", allowed), ("never", denied))
-    return "; ".join(f"{kind} {_listed(values)}" for kind, values in kinds if values is not None) or "none"
+    kinds = (("required", required), ("allowed", allowed), ("denied", denied))
+    return "; ".join(f"{kind}: {_listed(values)}" for kind, values in kinds if values is not None) or "none"
 
 
 def _listed(values: Sequence[str]) -> str:

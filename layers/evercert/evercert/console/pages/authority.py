@@ -61,11 +61,11 @@ def plan_ca(request: Request) -> Response:
 
 def issued(request: Request) -> Response:
     """Return issued certificates: those that end soonest, or those that a search finds."""
-    desk, search = authority_of(context_of(request)), request.query_params.get("search", "").strip()
+    authority, search = authority_of(context_of(request)), request.query_params.get("search", "").strip()
     found: Sequence[Mapping[str, Any]] = ()
     problem = ""
     try:
-        found = desk.issued(search, MOST)
+        found = authority.issued(search, MOST)
     except Rejected as error:
         problem = str(error)
     values = {"issued": found, "search": search, "problem": problem, "most": MOST}
@@ -75,7 +75,7 @@ def issued(request: Request) -> Response:
 def chain(request: Request) -> Response:
     """Return an issued certificate with its issuers as a file."""
     certificate = request.query_params.get("certificate", "")
-    headers = {"Content-Disposition": 'attachment; filename="chain.pem"'}
+    headers = {"Content-Disposition": 'attachment; filename="fullchain.pem"'}
     text = authority_of(context_of(request)).chain(certificate)
     return Response(text, media_type="application/x-pem-file", headers=headers)
 

@@ -38,10 +38,10 @@ profiles:
 
 def show(request: Request) -> Response:
     """Return the document of a profile, or one to begin with."""
-    desk, profile = authority_of(context_of(request)), request.query_params.get("profile")
+    authority, profile = authority_of(context_of(request)), request.query_params.get("profile")
     if profile:
-        return document_page(request, desk.documents.text_of(profile), PATHS)
-    names = [ca.title for ca in desk.tables().cas if ("Kind", "issuing") in ca.facts and ca.status == "active"]
+        return document_page(request, authority.documents.text_of(profile), PATHS)
+    names = [ca.title for ca in authority.tables().cas if ("Kind", "issuing") in ca.facts and ca.status == "active"]
     return document_page(request, START.replace(CAS, ", ".join(names) or CAS), PATHS)
 
 

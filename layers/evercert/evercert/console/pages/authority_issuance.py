@@ -15,7 +15,7 @@ from evercert.console.document_service import InvalidInput
 from evercert.console.forms import form_of, separated, text
 from evercert.console.pages.authority import authority_of
 from evercert.console.rendering import page, redirect
-from evercert.errors import EvercertError, GaveUp, Rejected
+from evercert.errors import EvercertError, GaveUp, Rejected, Unavailable
 from evercert.pki.algorithms import KeyAlgorithm
 
 # The profile's default first; the API has no word for Ed25519.
@@ -41,7 +41,9 @@ def issue(request: Request) -> Response:
     except EvercertError as error:
         # The request may have arrived: the next attempt must be the same one, also for a key of the browser.
         source = CSR if values["csr"] and values["made-by"] == BROWSER else values["made-by"]
-        return _form_page(request, {**values, "made-by": source}, [str(error)], is_same=True)
+        return _form_page(
+            request, {**values, "made-by": source}, [str(error)], may_have_arrived=isinstance(error, Unavailable)
+        )
     if isinstance(answer, PendingRequest):
         asked = {**values, "made-by": CSR if values["csr"] else AUTHORITY}
         approval = "yes" if answer.needs_approval else ""
@@ -67,14 +69,17 @@ def fetch(request: Request) -> Response:
     return _request_page(request, {**values, "approval": "yes" if answer.needs_approval else ""}, is_waiting=True)
 
 
-def _form_page(request: Request, values: Values, problems: Sequence[str] = (), *, is_same: bool = False) -> Response:
+def _form_page(
+    request: Request, values: Values, problems: Sequence[str] = (), *, may_have_arrived: bool = False
+) -> Response:
     """Return the form; the fields of a person survive an error, also of the login to AWS."""
     try:
         choices = authority_of(context_of(request)).issuance.choices()
     except EvercertError as error:
         choices = IssuanceChoices([values["profile"]], {values["identity"]: values["identity"]})
         problems = [*problems, str(error)]
-    found = {"choices": choices, "values": values, "problems": problems, "is_same": is_same, "algorithms": ALGORITHMS}
+    found = {"choices": choices, "values": values, "problems": problems, "algorithms": ALGORITHMS}
+    found["may_have_arrived"] = may_have_arrived
     return page(request, "issuance_form.html", found, status=422 if problems else 200)
 
 
