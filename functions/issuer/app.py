@@ -126,16 +126,17 @@ def _started() -> tuple[Deadline, Clients]:
 def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
+    breakers = DynamoDBBreakers(clients.dynamodb, settings.table)
     ports = Ports(
         revisions=DynamoDBRevisions(clients.dynamodb, settings.table),
         records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
-        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context, now),
+        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context, now, breakers),
         destinations=RegisteredDestinations(DestinationContext(settings.stack_id, clients, settings.import_quota)),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
         rate_limiter=DynamoDBRateSlots(clients.dynamodb, settings.table),
-        breakers=DynamoDBBreakers(clients.dynamodb, settings.table),
+        breakers=breakers,
         clock=now,
         sleep=_pause,
         deadline=deadline,

@@ -248,7 +248,7 @@ class World:
             revisions=DynamoDBRevisions(self.clients.dynamodb, self.table),
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
-            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock),
+            issuers=self._issuers(),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
             rate_limiter=DynamoDBRateSlots(self.clients.dynamodb, self.table),
@@ -297,9 +297,13 @@ class World:
     def _restart(self) -> None:
         """Start another process, without the logins and connections of the killed one."""
         self._hang_up()
-        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock)
-        self.ports = replace(self.ports, issuers=issuers)
+        self.ports = replace(self.ports, issuers=self._issuers())
         self.issuance = Issuance(self.ports, LEASE)
+
+    def _issuers(self) -> DynamoDBIssuers:
+        """Return the issuers of a new process."""
+        client, breakers = self.clients.dynamodb, DynamoDBBreakers(self.clients.dynamodb, self.table)
+        return DynamoDBIssuers(client, self.issuers_table, TEST_ISSUERS, self.context, self.clock, breakers)
 
     def move_to(self, table: str) -> None:
         """Switch the stack to another certificates table, as the parameter `RestoredTable` does."""
@@ -312,6 +316,7 @@ class World:
             revisions=DynamoDBRevisions(dynamodb, table),
             rate_limiter=DynamoDBRateSlots(dynamodb, table),
             breakers=DynamoDBBreakers(dynamodb, table),
+            issuers=self._issuers(),
         )
         self.issuance = Issuance(self.ports, LEASE)
         self.index = DynamoDBDueIndex(dynamodb, table)

@@ -257,8 +257,8 @@ def test_nearly_used_quota_is_a_warning(bench: Bench, shelf: Shelf, before_us: i
 
 
 def test_metric_is_fullest_quota() -> None:
-    assert Result({}, used={"a": (1, 100), "b": (9, 10)}).metrics == {"imports_used_percent": 90}
-    assert Result({}).metrics == {}
+    assert Result({}, START, used={"a": (1, 100), "b": (9, 10)}).metrics == {"imports_used_percent": 90}
+    assert Result({}, START).metrics == {}
 
 
 # -- what is asked before anything is issued --------------------------------------------------------------------------

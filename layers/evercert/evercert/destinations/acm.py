@@ -85,6 +85,7 @@ class ACM:
         self._owner, self._certificate = context.owner, certificate
         self._tags = tags_of(context.owner, certificate)
         self._more = {} if settings.name is None else {"Name": settings.name}
+        self._seen: tuple[str, x509.Certificate] | None = None  # ARN and leaf
 
     @staticmethod
     def check(spec: Spec) -> None:
@@ -95,6 +96,7 @@ class ACM:
         """Raise Rejected if ACM would refuse to replace the current certificate, which may be an adopted one."""
         arn = self._arn or here.location
         if arn and (held := self._held(arn)) is not None:
+            self._seen = arn, held
             rules.require_replaceable(held, spec)
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
@@ -104,7 +106,9 @@ class ACM:
         rules.require_family(bundle.chain)
         arn = self._arn or here.location or None
         if arn is not None:
-            held = self._held(arn)
+            # The preflight of this run saw it before the new key was made, so it cannot be this import.
+            seen, self._seen = self._seen, None
+            held = seen[1] if seen is not None and seen[0] == arn else self._held(arn)
             if held is None:
                 raise self._gone(arn)
             if held == bundle.chain.leaf:

@@ -36,6 +36,7 @@ from evercert.scheduling.decision import is_plausible_retry
 LONGEST_SLEEP = timedelta(seconds=2)
 SLOT_KEPT = timedelta(minutes=1)  # after missing a slot by more than this, a run takes a new one
 FARTHEST_SLOT = timedelta(hours=6)
+STORED_LATER = timedelta(seconds=5)  # in a longer round, a crash should not repeat the deliveries before it
 INTENT_SETTLES = timedelta(minutes=5)  # after that, a search finds what an interrupted first delivery created
 # What no operator requested, and rollbacks: one refusing destination must not keep the others from it.
 UNREQUESTED: frozenset[Reason] = frozenset(
@@ -89,7 +90,8 @@ class Deliveries:
 
         `patient`: skip a destination that failed until its own retry time.
         """
-        round_ = _Round(self, held, record, self._bundle(record, pending, chain), Result(dict(record.deliveries)))
+        result = Result(dict(record.deliveries), began=self.clock())
+        round_ = _Round(self, held, record, self._bundle(record, pending, chain), result)
         for component in record.spec.destinations:
             if round_.state(component).revision == pending.revision:
                 continue
@@ -164,9 +166,13 @@ class _Round:
             self.store(component, Delivery())
             delivered = self._send(component, destination, state)
         self.result.taken += 1
+        created = isinstance(destination, Creator) and destination.creates and not self.state(component).location
         done = Delivery(revision=revision, location=delivered.location, version=delivered.version)
-        with suppress(Unavailable, Misconfigured):  # a table error; the last write of the run stores the delivery
-            self.store(component, done)
+        self.result.deliveries[component.key] = done
+        # The last write of the run stores it. A repetition finds the revision at its place, but for what was created.
+        if created or self.deliveries.clock() - self.result.began > STORED_LATER:
+            with suppress(Unavailable, Misconfigured):  # a table error
+                self.store(component, done)
 
     def _admit(self, component: Component, destination: Destination) -> BreakerState:
         """Ask the breaker; a certificate that waits for its turn at a slow service keeps its slot."""

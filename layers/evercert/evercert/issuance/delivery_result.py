@@ -16,6 +16,7 @@ class Result:
     """Deliveries after one round, by destination key, with the errors and the postponed destinations."""
 
     deliveries: dict[str, Delivery]
+    began: datetime
     taken: int = 0
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from evercert.issuance.repetition import LONGEST_NUDGE
 from evercert.issuance.restoration import RollbackRefused
 from evercert.issuance.rollback_end import conclude_refusal, end_rollback
 from evercert.issuance.run_end import RunEnd
+from evercert.issuance.run_memory import RunMemory
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
@@ -48,7 +49,6 @@ class Issuance:
     def __init__(self, ports: Ports, lease: timedelta) -> None:
         self._ports = ports
         self._lease = lease
-        self._steps = Steps(ports)
 
     def run(self, name: str, repeats: int = 0) -> RunReport:
         """Take the certificate as far as possible now; raises only the errors of the record store.
@@ -77,13 +77,15 @@ class Issuance:
     def _result(self, held: ClaimedRecord, found: Record | Unreadable) -> Conclusion | RunWithoutOutcome:
         if isinstance(found, Unreadable):
             return notices.reject_unreadable(found, self._ports.clock())
-        return _Run(self._ports, self._steps, RunProgress(held, found, found.pending)).finish()
+        memory = RunMemory(self._ports)
+        return _Run(memory, memory.ports, Steps(memory.ports), RunProgress(held, found, found.pending)).finish()
 
 
 @dataclass
 class _Run:
     """A run of one claimed certificate and its progress."""
 
+    memory: RunMemory
     ports: Ports
     steps: Steps
     progress: RunProgress
@@ -135,6 +137,7 @@ class _Run:
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
         now, record = self.ports.clock(), self.progress.record
+        self.memory.expect_deliveries(record)
         try:
             self.candidates = Candidates.open(self.ports.issuers, record.spec)
         except (Rejected, Unavailable, Misconfigured):

@@ -16,7 +16,7 @@ from evercert.issuance.status_check import StatusCheck
 
 
 class Steps:
-    """Steps of a run, built once per function instance."""
+    """Steps of one run."""
 
     def __init__(self, ports: Ports) -> None:
         self.breaker = Breaker(ports.breakers, ports.clock, ports.sleep)

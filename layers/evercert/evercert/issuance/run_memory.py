@@ -1,0 +1,138 @@
+"""Memory of one run: keys that it sealed, destinations that it opened, and breakers that it read a moment ago.
+
+Nothing of it outlives the run. A run that resumes another one reads everything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from evercert.contracts.destination import Destination, Destinations
+from evercert.contracts.issuer import Issuers, OpenIssuer
+from evercert.contracts.ports import BreakerReadingIssuers, BreakerState, BreakerStore, Ports, Seal
+from evercert.contracts.record import Record
+from evercert.deadline import Clock
+from evercert.errors import EvercertError
+from evercert.pki.keys import PrivateKey
+from evercert.registry import Component
+
+FRESH = timedelta(seconds=5)  # of a breaker; a run may last a minute, and another run may open it meanwhile
+
+
+class RunMemory:
+    """Ports of one run, with its memory."""
+
+    def __init__(self, ports: Ports) -> None:
+        breakers, destinations = RunBreakers(ports.breakers, ports.clock), RunDestinations(ports.destinations)
+        self._issuers = RunIssuers(ports.issuers, breakers)
+        self.ports = replace(
+            ports,
+            seal=RunSeal(ports.seal),
+            destinations=destinations,
+            breakers=breakers,
+            issuers=self._issuers,
+        )
+
+    def expect_deliveries(self, record: Record) -> None:
+        """Read the breakers of these destinations with the issuer; one that cannot be opened is reported later."""
+        services = []
+        for component in record.spec.destinations:
+            with suppress(EvercertError):
+                services.append(self.ports.destinations.open(component, record.name).service)
+        self._issuers.expected = tuple(dict.fromkeys(services))
+
+
+class RunIssuers:
+    """Issuers that are opened together with the expected breakers."""
+
+    def __init__(self, issuers: Issuers, breakers: RunBreakers) -> None:
+        self._issuers = issuers
+        self._breakers = breakers
+        self.expected: tuple[str, ...] = ()
+
+    def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
+        """Return the issuer; raise as the wrapped ones do."""
+        if not isinstance(self._issuers, BreakerReadingIssuers):
+            return self._issuers.open(name, certificate)
+        opened, states = self._issuers.open_beside(name, certificate, self.expected)
+        self._breakers.remember(states)
+        self.expected = tuple(service for service in self.expected if service not in states)
+        return opened
+
+
+class RunSeal:
+    """Seal that returns a key which this run itself sealed without a call to KMS."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+        self._keys: dict[tuple[str, str, int], PrivateKey] = {}
+
+    def close(self, private_key: PrivateKey, uid: str, revision: int) -> str:
+        """Encrypt the key, and remember it for this run."""
+        sealed = self._seal.close(private_key, uid, revision)
+        self._keys[sealed, uid, revision] = private_key
+        return sealed
+
+    def open(self, sealed: str, uid: str, revision: int) -> PrivateKey:
+        """Return the key; decrypt it unless this run sealed it for this certificate and revision."""
+        known = self._keys.get((sealed, uid, revision))
+        return self._seal.open(sealed, uid, revision) if known is None else known
+
+
+class RunDestinations:
+    """Destinations that are opened once in a run, so that the delivery knows what the preflight saw."""
+
+    def __init__(self, destinations: Destinations) -> None:
+        self._destinations = destinations
+        self._opened: dict[tuple[str, str], Destination] = {}
+
+    def open(self, component: Component, certificate: str) -> Destination:
+        """Return the destination; raise as the wrapped ones do."""
+        key = component.key, certificate
+        if key not in self._opened:
+            self._opened[key] = self._destinations.open(component, certificate)
+        return self._opened[key]
+
+
+class RunBreakers:
+    """Breakers that are read once in five seconds, unless this run writes them."""
+
+    def __init__(self, breakers: BreakerStore, clock: Clock) -> None:
+        self._breakers = breakers
+        self._clock = clock
+        self._known: dict[str, tuple[datetime, BreakerState]] = {}
+
+    def remember(self, states: Mapping[str, BreakerState]) -> None:
+        """Remember states that were read together with something else."""
+        now = self._clock()
+        self._known.update({service: (now, state) for service, state in states.items()})
+
+    def read(self, service: str, *, latest: bool = False) -> BreakerState:
+        """Return the state; read it if it is older than five seconds, or if the latest is wanted."""
+        found, now = self._known.get(service), self._clock()
+        if latest or found is None or not found[0] <= now < found[0] + FRESH:
+            found = now, self._breakers.read(service, latest=latest)
+            self._known[service] = found
+        return found[1]
+
+    def open(self, state: BreakerState, failures: int, until: datetime) -> bool:
+        """Block calls, and forget the state."""
+        self._known.pop(state.service, None)
+        return self._breakers.open(state, failures, until)
+
+    def close(self, state: BreakerState) -> None:
+        """Reset the breaker, and forget the state."""
+        self._known.pop(state.service, None)
+        self._breakers.close(state)
+
+    def slow_down(self, state: BreakerState, apart: timedelta, until: datetime) -> bool:
+        """Store the pace, and forget the state."""
+        self._known.pop(state.service, None)
+        return self._breakers.slow_down(state, apart, until)
+
+    def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
+        """Reserve the next turn of a slow service."""
+        return self._breakers.take_turn(state, now, within)
