@@ -14,6 +14,7 @@ from evercert.errors import EvercertError, GaveUp, Mismatch, NotYet, Rejected
 from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.candidates import Candidates, decisive, describe, may_be_accepted
 from evercert.issuance.delivery import LONGEST_SLEEP
+from evercert.issuance.obtain import begun
 from evercert.issuance.run_result import MESSAGE_LIMIT
 from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
@@ -76,7 +77,12 @@ class IssuerRequests:
         else:  # not issued yet, so this revision serves the latest request
             requested = resumed.model_copy(update={"requested_at": self.progress.record.requested_at})
             self.progress.pending = requested
-        pending, chain = self._ask(requested, opened, state, again=resumed is not None)
+        try:
+            pending, chain = self._ask(requested, opened, state, again=resumed is not None)
+        except Exception:
+            if resumed is None and isinstance(opened.issuer, SelfIssuer):  # not stored yet; the failure is of this revision
+                self.ports.records.update(self.progress.held, begun(requested))
+            raise
         return requested, pending, chain
 
     def _prepare(

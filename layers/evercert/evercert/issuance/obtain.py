@@ -15,7 +15,7 @@ from evercert.contracts.issuer import (
     Revoker,
     SelfIssuer,
 )
-from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
+from evercert.contracts.ports import Changes, ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
 from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, Rejected, Unavailable, Unsuited
@@ -30,6 +30,11 @@ from evercert.timestamps import to_text
 LONGEST_PENDING = timedelta(days=30)
 SHORTEST_POLL = timedelta(seconds=5)
 Watched = AbstractContextManager[None]  # the breaker's context of calls to the issuer
+
+
+def begun(pending: Pending) -> Changes:
+    """Return the changes of a record whose revision has begun."""
+    return {"revision": pending.revision, "state": "pending", "pending": pending}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,10 @@ class Obtainer:
         *,
         watched: Watched,
     ) -> Pending:
-        """Store the pending revision with its sealed private key or CSR, before a certificate is requested."""
+        """Return the pending revision with its sealed private key or CSR; store it before a certificate is requested.
+
+        A self-signed certificate is requested from nobody outside, so it is stored together with this revision.
+        """
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None
         if record.spec.key_from_issuer:
@@ -74,7 +82,8 @@ class Obtainer:
             followed=record.spec.certificate_id is not None,
             gave_up=gave_up,
         )
-        self.records.update(held, {"revision": revision, "state": "pending", "pending": pending})
+        if not isinstance(opened.issuer, SelfIssuer):
+            self.records.update(held, begun(pending))
         return pending
 
     def request(

@@ -26,6 +26,7 @@ from evercert.issuance.delivery import LONGEST_SLEEP
 from evercert.issuance.delivery_result import Result, next_slot
 from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
 from evercert.issuance.not_due import nothing_to_do, wait_until
+from evercert.issuance.obtain import begun
 from evercert.issuance.outbox import RunReport
 from evercert.issuance.pause_rule import is_paused
 from evercert.issuance.repetition import LONGEST_NUDGE
@@ -206,7 +207,7 @@ class _Run:
             due_at = next_due(self.progress.record, now, pending.retry_at)
             return RunWithoutOutcome("pending", changes, due_at, nudge_at=nudge_at)
         issuances = streak(self.progress.record, pending, chain, self.ports.clock())
-        self.ports.records.update(self.progress.held, {"pending": pending, "streak": issuances})
+        self.ports.records.update(self.progress.held, {**begun(pending), "streak": issuances})
         self.progress.pending = pending
         ahead = chain.begins - self.ports.clock()
         if timedelta(0) < ahead <= LONGEST_SLEEP:  # the CA's clock, without backdating
