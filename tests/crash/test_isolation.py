@@ -108,7 +108,7 @@ class Workers:
                 TEST_ISSUERS,
                 self.world.context,
                 self.world.clock,
-                DynamoDBBreakers(clients.dynamodb, table),
+                breakers=DynamoDBBreakers(clients.dynamodb, table),
             ),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),

@@ -303,7 +303,7 @@ class World:
     def _issuers(self) -> DynamoDBIssuers:
         """Return the issuers of a new process."""
         client, breakers = self.clients.dynamodb, DynamoDBBreakers(self.clients.dynamodb, self.table)
-        return DynamoDBIssuers(client, self.issuers_table, TEST_ISSUERS, self.context, self.clock, breakers)
+        return DynamoDBIssuers(client, self.issuers_table, TEST_ISSUERS, self.context, self.clock, breakers=breakers)
 
     def move_to(self, table: str) -> None:
         """Switch the stack to another certificates table, as the parameter `RestoredTable` does."""

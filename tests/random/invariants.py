@@ -10,7 +10,7 @@ from typing import Any
 from evercert.aws.dynamodb import items
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
-from evercert.issuance.run import PAUSED_CHECK
+from evercert.issuance.pause_rule import PAUSED_CHECK
 from evercert.pki.certificate import Chain
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE

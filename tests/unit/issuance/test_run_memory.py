@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from evercert.contracts.issuer import OpenIssuer
-from evercert.contracts.ports import BreakerState
+from evercert.contracts.issuer import Issued, OpenIssuer, Request
+from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord
 from evercert.contracts.record import Delivery
-from evercert.errors import SealBroken, Unavailable
+from evercert.errors import OutOfTime, SealBroken, Unavailable
 from evercert.issuance.run_memory import FRESH, RunBreakers, RunSeal
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey
-from tests.doubles.fakes import START, Bench, FakeBreakers, FakeIssuers, FakeSeal, HandClock, spec
+from tests.doubles.fakes import LEASE, START, Bench, FakeBreakers, FakeIssuers, FakeSeal, HandClock, spec
 from tests.unit.issuance.test_delivery import Shelf, here
 
 
@@ -50,6 +50,16 @@ class BreakerReader(FakeIssuers):
         self.asked.append(tuple(services))
         found = {service: BreakerState(service) for service in services} if self.answers else {}
         return self.open(name, certificate), found
+
+
+class Failing(SelfSigned):
+    """Self-signed issuer that cannot sign."""
+
+    def __init__(self) -> None:
+        super().__init__(SelfSigned.Settings())
+
+    def issue_with(self, request: Request, private_key: PrivateKey) -> Issued:
+        raise Unavailable("cannot sign")
 
 
 def shelves(bench: Bench) -> tuple[Shelf, Shelf]:
@@ -181,3 +191,48 @@ def test_failure_of_another_keeps_the_delivery(bench: Bench) -> None:
     second.while_delivering = fail
     renew(bench)
     assert [here(bench, number).revision for number in (0, 1)] == [2, 1]
+
+
+# -- self-signed revisions ----------------------------------------------------------------------------------------------
+def writes(bench: Bench) -> list[dict[str, object]]:
+    """Return the changes of every update from now on."""
+    found: list[dict[str, object]] = []
+    update = bench.table.update
+
+    def recorded(held: ClaimedRecord, changes: Changes) -> None:
+        found.append(dict(changes))
+        update(held, changes)
+
+    bench.table.update = recorded  # type: ignore[method-assign]
+    return found
+
+
+def test_self_signed_revision_is_one_write(bench: Bench) -> None:
+    found = writes(bench)
+    bench.want(spec())
+    assert bench.run() == "certificate.issued"
+    assert [sorted(one) for one in found] == [["pending", "revision", "state", "streak"]]
+
+
+def test_failed_self_signed_revision_is_stored(bench: Bench) -> None:
+    found = writes(bench)
+    bench.want(spec())
+    bench.issuers.known["main"] = OpenIssuer(Failing(), "self-signed")
+    assert bench.run() == "certificate.failed"
+    assert [one["revision"] for one in found] == [1]
+
+
+def test_self_signed_run_that_died_begins_again(bench: Bench) -> None:
+    """The run dies after the certificate was made, and before it was stored."""
+    bench.want(spec())
+
+    def die(*_: object) -> None:
+        raise OutOfTime("the process died")
+
+    update, bench.table.update = bench.table.update, die  # type: ignore[method-assign]
+    assert bench.run() == "out-of-time"
+    assert bench.record().pending is None
+    bench.table.update = update  # type: ignore[method-assign]
+    bench.clock.advance(seconds=LEASE.total_seconds() + 1)
+    assert bench.run() == "certificate.issued"
+    assert here(bench).revision == 1

@@ -80,7 +80,9 @@ class IssuerRequests:
         try:
             pending, chain = self._ask(requested, opened, state, again=resumed is not None)
         except Exception:
-            if resumed is None and isinstance(opened.issuer, SelfIssuer):  # not stored yet; the failure is of this revision
+            if resumed is None and isinstance(
+                opened.issuer, SelfIssuer
+            ):  # not stored yet; the failure is of this revision
                 self.ports.records.update(self.progress.held, begun(requested))
             raise
         return requested, pending, chain

@@ -28,7 +28,7 @@ from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
 from evercert.issuance.not_due import nothing_to_do, wait_until
 from evercert.issuance.obtain import begun
 from evercert.issuance.outbox import RunReport
-from evercert.issuance.pause_rule import is_paused
+from evercert.issuance.pause_rule import is_paused, next_look
 from evercert.issuance.repetition import LONGEST_NUDGE
 from evercert.issuance.restoration import RollbackRefused
 from evercert.issuance.rollback_end import conclude_refusal, end_rollback
@@ -39,9 +39,7 @@ from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Restore, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak
-from evercert.scheduling.schedule import next_due, spread
-
-PAUSED_CHECK = timedelta(minutes=15)
+from evercert.scheduling.schedule import next_due
 
 
 class Issuance:
@@ -148,7 +146,7 @@ class _Run:
             raise
         unknown = bool(self.candidates.problems)
         decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes, unknown=unknown)
-        after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
+        after_pause = next_look(record, now)
         paused = is_paused(record, decision, self.candidates, now)
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until

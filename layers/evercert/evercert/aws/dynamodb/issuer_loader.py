@@ -36,6 +36,7 @@ class DynamoDBIssuers:
         registry: Registry,
         context: Callable[[], object],
         clock: Clock,
+        *,
         breakers: DynamoDBBreakers | None = None,
     ) -> None:
         """`context` makes the second argument of every issuer class; it is called when the first issuer needs it.
