@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -188,7 +189,7 @@ def _deadline() -> InvocationDeadline:
 
 @cache
 def _clients() -> Clients:
-    return Clients(_deadline(), limits=WAITED_FOR)
+    return Clients(_deadline(), limits=WAITED_FOR).ready("dynamodb")
 
 
 @cache
@@ -246,3 +247,6 @@ def _acme() -> AcmeServer:
     from evercert.aws.authority import acme_server  # noqa: PLC0415 (a function without ACME clients never loads it)
 
     return acme_server.server(AuthoritySettings.of(os.environ), _clients(), _services(), _credentials())
+
+
+cold_start.finish(_api, Misconfigured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -119,7 +120,7 @@ def _pause(span: timedelta) -> None:
 @cache
 def _started() -> tuple[Deadline, Clients]:
     deadline = Deadline(now)
-    return deadline, Clients(deadline)
+    return deadline, Clients(deadline).ready("dynamodb")
 
 
 @cache
@@ -222,3 +223,6 @@ def _context() -> IssuerContext:
         kms_key,
     )
     return IssuerContext(http, Credentials(clients), clients.session, now, acme, PrivateCAClients(clients).of)
+
+
+cold_start.finish(_wired, Misconfigured)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -88,6 +88,13 @@ class Clients:
         if region != self.session.region_name:
             regions.name_disabled(client.meta.events, region)
         return client
+
+    def ready(self, *names: str) -> Self:
+        """Create clients before their first call; a call repeats and reports what fails here."""
+        with suppress(BotoCoreError):
+            for name in names:
+                getattr(self, name).meta  # noqa: B018 (a client is created when it is used)
+        return self
 
     def _of(self, service: str) -> Limits:
         return SIGNER if service == "lambda" else self._limits
