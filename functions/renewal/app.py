@@ -102,7 +102,7 @@ def _wired() -> tuple[AutoRenewal, ApprovalNotices, DynamoDBExternalRequests]:
     signer = SignerFunction(clients.lambda_, settings.signer)
     external = DynamoDBExternalRequests(clients.dynamodb, settings.table, lambda: clients.sqs, settings.queue)
     fulfillment = Fulfillment(configuration, certificates, signer, seal, now, external=external)
-    access, builder = Access(configuration, certificates), RequestBuilder(configuration, certificates, seal, now)
+    access, builder = Access(configuration, certificates), RequestBuilder(configuration, seal, now)
     renewals = Renewals(configuration, certificates, access, builder, fulfillment, seal, now)
     topic = SNSAnnouncer(clients.sns, settings.topic, settings.stack_id)
     notices = ApprovalNotices(certificates, fulfillment, SNSApprovalAnnouncer(topic, now), now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from evercert.authority.ca.definition import CA
@@ -68,6 +69,9 @@ class FakeConfiguration:
     def every_ca(self) -> dict[str, CA | Misconfigured]:
         return {**self._of.get(CA, {}), **self.unreadable}
 
+    def issuing_cas(self, names: Sequence[str]) -> dict[str, CA | Misconfigured]:
+        return self.every_ca()
+
     def profile(self, profile_id: str) -> Profile | None:
         return self._of.get(Profile, {}).get(profile_id)
 
@@ -104,6 +108,15 @@ class FakeConfiguration:
     def identity_of_client(self, client_id: str) -> Identity | None:
         found = self._of.get(Identity, {}).values()
         return next((one for one in found if one.universal and one.universal.client_id == client_id), None)
+
+
+class FakeReads:
+    """Nothing to share: the doubles read from memory."""
+
+    @contextmanager
+    def call(self, kind: str) -> Iterator[None]:
+        assert kind
+        yield
 
 
 class FakeManagedConfiguration:

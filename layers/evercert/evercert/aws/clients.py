@@ -22,6 +22,7 @@ from botocore.parsers import ResponseParserError
 from evercert.aws import regions
 from evercert.aws.answers import InvalidAnswer
 from evercert.aws.connections import EarlyRetry, ReconnectingClient
+from evercert.aws.endpoints import keep_endpoint
 from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
 from evercert.aws.timeouts import SIGNER, USUAL, Limits
@@ -76,6 +77,8 @@ class Clients:
 
         def make() -> Any:  # noqa: ANN401
             client = self.session.client(service, config=limits.config)  # type: ignore[call-overload]
+            if limits.lean:
+                keep_endpoint(client, service)
             if limits.early:
                 EarlyRetry(limits.early).register(client.meta.events, client.meta.service_model.service_id.hyphenize())
             return client

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from evercert.authority.api_errors import compromised_key
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry, is_delayed
 from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
@@ -44,8 +45,8 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
         super().__init__(client, table)
         self._trail = trail
 
-    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
-        """Open a request in one transaction; return the existing one if it conflicts."""
+    def open(self, request: RequestRecord, token: str | None, key: bytes | None = None) -> RequestRecord:
+        """Open a request in one transaction, which checks the key too; return the existing one if it conflicts."""
         writes = [self._put(items.request_item(request))]
         if token is not None:
             more = {"request": request.id, "expires_at": items.seconds(request.leaf.not_after + items.REMEMBERED)}
@@ -56,11 +57,15 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
             writes.append(self._update("certificate", request.renews, claim))
         if is_delayed(request):
             writes.append(issuance_trail.put(self._trail, IssuanceEntry.pending(request)))
+        if key is not None:  # last: `met` is read at its end
+            writes.append(self._absent("compromised", hashlib.sha256(key).hexdigest()))
         for _ in range(ROUNDS):
-            if not refused(self._client, writes, f"open request {request.id}"):
+            if not (met := refused(self._client, writes, f"open request {request.id}")):
                 return request
             if (existing := self._standing(request, token)) is not None:
                 return existing
+            if key is not None and met[-1]:
+                raise compromised_key()
         raise Unavailable(f"cannot open request {request.id}: it conflicts with another request")
 
     def _standing(self, request: RequestRecord, token: str | None) -> RequestRecord | None:
