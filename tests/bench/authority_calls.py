@@ -1,53 +1,50 @@
-"""A certificate of the authority with its calls of AWS: both functions with botocore, beside step-ca in the same run.
+"""The authority's front and signer with botocore, as Lambda runs them, with a count of their calls of AWS.
 
-The tables are the emulator's, in a process of its own. Signer, KMS and their HTTP servers run in threads; only the
-processor time of the two handlers counts, which excludes KMS, the servers and the emulator.
+The tables are the emulator's, then a stand-in's with the same answers, in processes of their own. Signer, KMS and their
+HTTP servers run in threads; only the processor time of the two handlers counts.
 """
 
 from __future__ import annotations
 
 import base64
-import gc
 import importlib.util
 import json
 import os
 import socket
-import ssl
 import subprocess
 import sys
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
-from tests.bench.authority import silence
+from tests.bench.logs import silence
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.server import CONTEXT, event_of
 from tests.doubles.world import World
 from tests.tools.local_stack import ROOT, Emulator
 from tests.tools.ports import free_port
-from tests.tools.step_ca import StepCA
 
 PATH = "/api/v1/cert-manager/certificates"
 SIGNER = "/2015-03-31/functions/signer/invocations"
 
 
-class Calls:
+Calls = list[tuple[str, str, int]]  # function, operation, bytes of the request
+
+
+class Listener:
     """Calls of AWS by function, in order, while `listening`."""
 
     def __init__(self) -> None:
-        self.made: list[tuple[str, str, int]] = []  # function, operation, bytes of the request
+        self.made: Calls = []
         self.listening = False
 
     def watch(self, function: str, *clients: Any) -> None:
@@ -60,9 +57,6 @@ class Calls:
         for client in clients:
             client.meta.events.register("before-call", note)
 
-    def count(self) -> Counter[str]:
-        return Counter(name for _, name, _ in self.made)
-
 
 @dataclass
 class RunningAuthority:
@@ -74,7 +68,7 @@ class RunningAuthority:
     headers: dict[str, str]
     profile: str
     tables: str  # URL
-    calls: Calls = field(default_factory=Calls)
+    calls: Listener = field(default_factory=Listener)
     signer_seconds: float = 0.0
 
     def invoke(self, payload: bytes) -> bytes:
@@ -108,7 +102,7 @@ class RunningAuthority:
         with urllib.request.urlopen(f"{self.tables}/replay", data=b"", timeout=10):
             pass
 
-    def traced(self, request: str, key: str | None = None) -> list[tuple[str, str, int]]:
+    def traced(self, request: str, key: str | None = None) -> Calls:
         """Return the calls of one certificate."""
         self.calls.made.clear()
         self.calls.listening = True
@@ -242,38 +236,3 @@ def wait_for(port: int) -> None:
             return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens at port {port}")
-
-
-def seconds_each(authority: RunningAuthority, request: str, count: int) -> float:
-    """Return the processor time of a certificate."""
-    gc.collect()
-    gc.freeze()
-    return sum(authority.issue(request) for _ in range(count)) / count
-
-
-# -- step-ca -----------------------------------------------------------------------------------------------------------
-class StepCAClient:
-    """Has step-ca sign certificates over one connection; its processor time is read from /proc."""
-
-    def __init__(self, server: StepCA, request: str) -> None:
-        self._server, self._request = server, request
-        context = ssl.create_default_context(cadata=server.ca_bundle)
-        self._connection = HTTPSConnection(server.address.removeprefix("https://"), context=context)
-
-    def seconds_each(self, count: int) -> float:
-        """Return the processor time of step-ca for a certificate."""
-        tokens = [self._server.one_time_token("www.example.com") for _ in range(count)]
-        before = self._seconds()
-        for token in tokens:
-            body = json.dumps({"csr": self._request, "ott": token, "notAfter": "24h"})
-            self._connection.request("POST", "/1.0/sign", body, {"Content-Type": "application/json"})
-            answer = self._connection.getresponse()
-            text = answer.read()
-            if answer.status != 201:
-                raise RuntimeError(text.decode())
-        return (self._seconds() - before) / count
-
-    def _seconds(self) -> float:
-        """Return the processor time of all threads; the file counts nanoseconds."""
-        tasks = Path(f"/proc/{self._server.process}/task").glob("*/schedstat")
-        return sum(int(file.read_text().split()[0]) for file in tasks) / 1e9

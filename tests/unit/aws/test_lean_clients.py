@@ -15,7 +15,7 @@ from tests.doubles.world import World
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "dynamodb": ("get_item", {"TableName": "table", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}}),
-    "kms": ("get_public_key", {"KeyId": "arn:aws:kms:eu-central-1:111122223333:key/1"}),
+    "kms": ("list_keys", {}),
     "lambda": ("invoke", {"FunctionName": "signer", "Payload": b"{}"}),
     "s3": ("get_object", {"Bucket": "bucket-b", "Key": "key"}),
 }
@@ -23,7 +23,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 
 class Body:
     def stream(self, **_: Any) -> Any:
-        yield b"{}"
+        yield b'{"Keys": []}'
 
 
 def sent(limits: Limits, service: str, *others: dict[str, Any]) -> tuple[str, str, str]:

@@ -9,7 +9,6 @@ from typing import Any
 from botocore import __version__ as VERSION  # noqa: N812
 from botocore.config import Config
 
-
 _LEAN: Any = {"parameter_validation": False, "user_agent": f"Botocore/{VERSION}"}
 
 
