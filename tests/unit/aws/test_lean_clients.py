@@ -59,7 +59,7 @@ def test_lean_client_calls_the_usual_endpoint(service: str) -> None:
 def test_user_agent_names_botocore_and_evercert(service: str) -> None:
     for limits in (USUAL, WAITED_FOR):
         agent = sent(limits, service)[2]
-        assert agent.startswith("Botocore/") and agent.split(" ")[-1] == "evercert"
+        assert agent.startswith("Botocore/") and "evercert" in agent.split(" ")
 
 
 def test_only_functions_that_clients_wait_for_are_lean() -> None:
