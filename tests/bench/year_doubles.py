@@ -1,0 +1,296 @@
+"""What a year of certificates meets: a CA with a limit and outages, destinations that remember, slots of ACM.
+
+Certificates are dates without a signature, so that a renewal takes less than a millisecond. Everything that decides about
+time is evercert's own: schedule, decision, back-off, circuit breaker, conclusion. `test_year.py` shows that real keys and
+certificates change no time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from cryptography import x509
+
+from evercert.contracts.destination import Delivered
+from evercert.contracts.issuer import Advice, Issued, RenewalWindow, Request
+from evercert.contracts.order_buckets import OrderLimit
+from evercert.contracts.ports import ClaimedRecord, RateSlot
+from evercert.contracts.record import Delivery, Facts, Pending, Reason, Record
+from evercert.deadline import Clock
+from evercert.documents.spec import Component
+from evercert.errors import Misconfigured, NotYet, Unavailable
+from evercert.issuance.obtain import Obtainer
+from evercert.pki.certificate import Bundle, Chain
+
+YEAR = timedelta(days=365)  # the window of ACM's quota
+DAY = timedelta(days=1)
+SLOT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Dates(Chain):
+    """A certificate of which only the dates and the serial number matter."""
+
+    certificates: tuple[x509.Certificate, ...] = ()
+    first: datetime = datetime.min
+    last: datetime = datetime.max
+    number: int = 0
+
+    common_name = None
+    identifiers = ()
+
+    @property
+    def begins(self) -> datetime:
+        return self.first
+
+    @property
+    def ends(self) -> datetime:
+        return self.last
+
+    @property
+    def leaf(self) -> Any:
+        return SimpleNamespace(not_valid_before_utc=self.first, not_valid_after_utc=self.last)
+
+    @property
+    def serial_number(self) -> str:
+        return f"{self.number:x}"
+
+    @property
+    def fingerprint_sha256(self) -> str:
+        return f"{self.number:064x}"
+
+    @property
+    def pem(self) -> str:
+        return f"{self.first.isoformat()} {self.last.isoformat()} {self.number}"
+
+    @classmethod
+    def from_pem(cls, pem: str) -> Dates:
+        first, last, number = pem.split()
+        return cls((), (), datetime.fromisoformat(first), datetime.fromisoformat(last), int(number))
+
+
+@contextmanager
+def dates_for_chains() -> Iterator[None]:
+    """Let evercert read the stored dates where it reads a stored chain."""
+    with patch.object(Chain, "from_pem", Dates.from_pem):
+        yield
+
+
+class DatesObtainer(Obtainer):
+    """Obtains dates: without key, CSR, and comparison of the answer with the request."""
+
+    def prepare(
+        self, held: ClaimedRecord, record: Record, opened: Any, reason: Reason, gave_up: str | None, *, watched: Any
+    ) -> Pending:
+        pending = Pending(
+            revision=record.next_revision,
+            reason=reason,
+            generation=record.generation,
+            requested_at=record.requested_at,
+            issuer=opened.name,
+            request_hash=record.spec.request_hash,
+            issuer_hash=opened.identity_hash,
+            nonce=f"{record.uid} {record.next_revision}",
+            gave_up=gave_up,
+        )
+        self.records.update(held, {"revision": pending.revision, "state": "pending", "pending": pending})
+        return pending
+
+    def request(self, record: Record, pending: Pending, opened: Any, watched: Any, **_: Any) -> tuple[Pending, Any]:
+        now = self.clock()
+        wanted = Request(record.name, record.spec, None, pending.revision, "", now, previous=record.facts)
+        with watched:
+            chain = opened.issuer.issue(wanted).chain
+        return pending.model_copy(update={"chain": chain.pem, "obtained_at": now, "retry_at": None}), chain
+
+
+@dataclass
+class Bucket:
+    """The bucket of `DynamoDBOrderBuckets`, in memory."""
+
+    limit: OrderLimit
+    full_at: datetime = datetime.min
+    queued_until: datetime = datetime.min
+
+    def take(self, now: datetime) -> datetime | None:
+        """Take a token; without one, return the next time of the queue."""
+        apart, naive = self.limit.apart, now.replace(tzinfo=None)
+        last = naive + (self.limit.capacity - 1) * apart  # later than this, the bucket is empty
+        if self.full_at <= last:
+            self.full_at = max(self.full_at, naive) + apart
+            return None
+        free = self.full_at - last + naive
+        self.queued_until = self.queued_until + apart if self.queued_until >= free else free
+        return self.queued_until.replace(tzinfo=now.tzinfo)
+
+
+@dataclass
+class YearCA:
+    """A CA: issues for `lifetime`, does not answer in `outages`, and refuses the first `refusals` attempts of a revision.
+
+    `limit` is of new orders. With `window`, a share of the lifetime, it suggests renewals there, which need no token.
+    """
+
+    lifetime: timedelta
+    outages: tuple[tuple[datetime, datetime], ...] = ()
+    refusals: int = 0
+    limit: OrderLimit | None = None
+    issued: list[tuple[datetime, str, int]] = field(default_factory=list)  # with name and revision
+    attempts: dict[tuple[str, int], int] = field(default_factory=dict)
+    asked: dict[tuple[str, int], datetime] = field(default_factory=dict)  # the first time
+    waits: int = 0  # for a token
+
+    def __post_init__(self) -> None:
+        self._bucket = Bucket(self.limit) if self.limit is not None else None
+
+    def issue(self, request: Request) -> Issued:
+        asked = request.certificate, request.revision
+        self.asked.setdefault(asked, request.now)
+        if any(start <= request.now < end for start, end in self.outages):
+            raise Unavailable("the CA does not answer")
+        self.attempts[asked] = self.attempts.get(asked, 0) + 1
+        if request.revision > 1 and self.attempts[asked] <= self.refusals:
+            raise Misconfigured("the CA refuses, as after an edit of its rules")
+        exempt = self.suggests and request.previous is not None
+        if self._bucket is not None and not exempt and (again := self._bucket.take(request.now)) is not None:
+            self.waits += 1
+            raise NotYet("the account has used up its orders", again)
+        self.issued.append((request.now, *asked))
+        return Issued(self._sign(request))
+
+    suggests = False
+
+    def _sign(self, request: Request) -> Any:
+        return Dates((), (), request.now, request.now + self.lifetime, len(self.issued))
+
+
+class SuggestingCA(YearCA):
+    """A CA with renewal information (RFC 9773): a window of 2 % of the lifetime, as Let's Encrypt suggests."""
+
+    suggests = True
+
+    def advise(self, facts: Facts, now: datetime) -> Advice:
+        share = 1 / 2 if facts.lifetime < 10 * DAY else 2 / 3
+        middle, half = facts.not_before + facts.lifetime * share, facts.lifetime / 100
+        return Advice(now + DAY, RenewalWindow(middle - half, middle + half))
+
+
+@dataclass
+class Place:
+    """A destination that remembers what each certificate's place holds, until when, and when it was written."""
+
+    service: str
+    clock: Clock
+    holds: dict[str, datetime] = field(default_factory=dict)  # certificate → end of what it holds
+    writes: list[tuple[datetime, str]] = field(default_factory=list)
+    least: timedelta = timedelta.max  # validity left at a replacement; negative: it had expired
+    expired: set[str] = field(default_factory=set)
+
+    def check(self, spec: Any) -> None:
+        """Accept everything."""
+
+    def examine(self, here: Delivery) -> None:
+        """Find no drift."""
+
+    def write(self, name: str, chain: Any) -> Delivered:
+        now, before = self.clock(), self.holds.get(name)
+        if before is not None:
+            self.least = min(self.least, before - now)
+            if before <= now:
+                self.expired.add(name)
+        self.holds[name] = chain.ends
+        self.writes.append((now, name))
+        return Delivered(f"{self.service} {name}", chain.serial_number)
+
+    def end(self) -> None:
+        """Count what is expired at the end of the simulation."""
+        for name, ends in self.holds.items():
+            if ends <= self.clock():
+                self.expired.add(name)
+                self.least = min(self.least, ends - self.clock())
+
+
+@dataclass
+class YearACM(Place):
+    """ACM: refuses imports over the quota of the last 365 days, if it is `enforced`."""
+
+    quota: int = 5_000
+    enforced: bool = False
+    refused: int = 0
+    _recent: deque[datetime] = field(default_factory=deque)
+
+    def write(self, name: str, chain: Any) -> Delivered:
+        now = self.clock()
+        while self._recent and self._recent[0] <= now - YEAR:
+            self._recent.popleft()
+        if self.enforced and len(self._recent) >= self.quota:
+            self.refused += 1
+            raise Misconfigured("acm: import quota exceeded; request a higher one from AWS, or delete certificates")
+        self._recent.append(now)
+        return super().write(name, chain)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A place as one certificate's destination."""
+
+    place: Place
+    name: str
+
+    @property
+    def service(self) -> str:
+        return self.place.service
+
+    def check(self, spec: Any) -> None:
+        self.place.check(spec)
+
+    def examine(self, here: Delivery) -> None:
+        self.place.examine(here)
+
+    def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
+        return self.place.write(self.name, bundle.chain)
+
+
+@dataclass(frozen=True)
+class Paced(Opened):
+    """The same, with ACM's rate."""
+
+    @property
+    def quota(self) -> int:
+        return self.place.quota  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The destinations of the year: a secret and an import into ACM."""
+
+    secret: Place
+    acm: YearACM
+
+    def open(self, component: Component, certificate: str) -> Opened:
+        if component.settings["to"] == "acm":
+            return Paced(self.acm, certificate)
+        return Opened(self.secret, certificate)
+
+
+@dataclass
+class YearSlots:
+    """Slots of one import a second, counted like `DynamoDBRateSlots`: by month, refused imports included."""
+
+    free: datetime | None = None
+    months: dict[int, int] = field(default_factory=dict)
+
+    def take(self, service: str, now: datetime) -> RateSlot:
+        at = now if self.free is None or self.free <= now else self.free
+        self.free, month = at + SLOT, now.year * 12 + now.month
+        self.months[month] = self.months.get(month, 0) + 1
+        return RateSlot(at, sum(count for when, count in self.months.items() if month - when <= 12))
+
+
