@@ -29,7 +29,7 @@ SHORT_LIVED_DAYS = 7
 
 def measure(listened: Renewal) -> Part:
     """Calculate costs from the calls of one self-signed renewal into a secret and ACM."""
-    renewal, idle = _renewal(listened), _idle_day()
+    renewal, idle = of_run(listened), idle_day()
     part = Part(
         [
             Figure("cost of a renewal", f"${sum(renewal.values()):.6f}"),
@@ -46,9 +46,10 @@ def measure(listened: Renewal) -> Part:
     return part
 
 
-def _renewal(listened: Renewal) -> dict[str, float]:
+def of_run(listened: Renewal, seconds: float = ISSUER_SECONDS) -> dict[str, float]:
+    """Return the costs of a recorded run and its message, by service."""
     calls = Counter(call.service for call in listened.calls)
-    reads, writes = _units(listened)
+    reads, writes = units(listened)
     return {
         f"DynamoDB: {writes} write units, {reads:g} read units": writes * PRICES["dynamodb_write_unit"]
         + (reads + 0.5) * PRICES["dynamodb_read_unit"],
@@ -56,14 +57,14 @@ def _renewal(listened: Renewal) -> dict[str, float]:
         f"Secrets Manager: {calls['secretsmanager']} calls": calls["secretsmanager"] * PRICES["secretsmanager_call"],
         f"SNS: {calls['sns']} event": calls["sns"] * PRICES["sns_publish"],
         f"SQS: {MESSAGES + calls['sqs']} requests": (MESSAGES + calls["sqs"]) * PRICES["sqs_request"],
-        f"Lambda: {ISSUER_SECONDS} s of {ISSUER_GB:.2f} GB (assumed)": PRICES["lambda_request"]
-        + ISSUER_SECONDS * ISSUER_GB * PRICES["lambda_gb_second_arm64"],
+        f"Lambda: {seconds} s of {ISSUER_GB:.2f} GB (assumed)": PRICES["lambda_request"]
+        + seconds * ISSUER_GB * PRICES["lambda_gb_second_arm64"],
         f"logs: {LOG_BYTES} bytes (assumed)": LOG_BYTES / 1e9 * PRICES["cloudwatch_log_gb"],
         f"ACM: {calls['acm']} calls": 0.0,
     }
 
 
-def _units(listened: Renewal) -> tuple[float, int]:
+def units(listened: Renewal) -> tuple[float, int]:
     """Return read and write units; a write of an indexed attribute also deletes and creates an index entry.
 
     Every write counts with the largest size of the record, because sizes in between are not recorded.
@@ -94,7 +95,7 @@ def _entries(update: dict[str, Any]) -> int:
     return 2 * len(touched & {"due_at", "not_after"})
 
 
-def _idle_day() -> dict[str, float]:
+def idle_day() -> dict[str, float]:
     reads = TICKS * QUERIES / 2
     seconds = TICKS * CHECKER_SECONDS * CHECKER_GB
     return {

@@ -87,6 +87,17 @@ def _issued(world: World) -> Renewal:
     world.want(spec(NAME, destinations=destinations), {"type": "self-signed"})
     world.settle(world.settled)
     _make_due(world)
+    return _recorded(world, lambda: _renew(world))
+
+
+def renewal_and_check(world: World) -> tuple[Renewal, Renewal]:
+    """Return a renewal, and the status check a day after it."""
+    renewed = _issued(world)
+    world.clock.now = (world.record(NAME).check_at or world.clock.now) + timedelta(seconds=1)
+    return renewed, _recorded(world, lambda: _check(world))
+
+
+def _recorded(world: World, act: Callable[[], None]) -> Renewal:
     calls: list[Call] = []
     before = world.items()
 
@@ -96,7 +107,7 @@ def _issued(world: World) -> Renewal:
     own = [getattr(world.clients, name) for name in ("dynamodb", "sqs", "sns", "kms", "secretsmanager", "acm")]
     for client in own:
         client.meta.events.register_first("provide-client-params", note)
-    _renew(world)
+    act()
     for client in own:
         client.meta.events.unregister("provide-client-params", note)
     return Renewal(calls, before, world.items())
@@ -113,9 +124,17 @@ def _make_due(world: World) -> None:
 
 def _renew(world: World) -> None:
     """Handle one message as the function does."""
+    _run(world, "certificate.renewed")
+
+
+def _check(world: World) -> None:
+    _run(world, "checked")
+
+
+def _run(world: World, expected: str) -> None:
     report = world.issuance.run(read(NUDGE).certificate)
-    if report.outcome != "certificate.renewed":
-        raise AssertionError(f"expected a renewal, got {report.outcome}: {report.details}")
+    if report.outcome != expected:
+        raise AssertionError(f"expected {expected}, got {report.outcome}: {report.details}")
 
 
 def _restore(world: World, kept: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What a year of certificates meets: a CA with a limit and outages, destinations that remember, slots of ACM.
+"""Doubles of a simulated year: a CA with a limit and outages, destinations that remember, slots of ACM.
 
 Certificates are dates without a signature, so that a renewal takes less than a millisecond. Everything that decides about
 time is evercert's own: schedule, decision, back-off, circuit breaker, conclusion. `test_year.py` shows that real keys and
@@ -24,10 +24,11 @@ from evercert.contracts.order_buckets import OrderLimit
 from evercert.contracts.ports import ClaimedRecord, RateSlot
 from evercert.contracts.record import Delivery, Facts, Pending, Reason, Record
 from evercert.deadline import Clock
-from evercert.documents.spec import Component
+from evercert.documents.spec import Component, Spec
 from evercert.errors import Misconfigured, NotYet, Unavailable
 from evercert.issuance.obtain import Obtainer
 from evercert.pki.certificate import Bundle, Chain
+from tests.doubles.acme import FakeOrderBuckets
 
 YEAR = timedelta(days=365)  # the window of ACM's quota
 DAY = timedelta(days=1)
@@ -78,9 +79,26 @@ class Dates(Chain):
 
 @contextmanager
 def dates_for_chains() -> Iterator[None]:
-    """Let evercert read the stored dates where it reads a stored chain."""
-    with patch.object(Chain, "from_pem", Dates.from_pem):
+    """Let evercert read the stored dates where it reads a stored chain, and compute the hashes of each spec once."""
+    with (
+        patch.object(Chain, "from_pem", Dates.from_pem),
+        patch.object(Component, "key", _computed_once(Component.key)),
+        patch.object(Spec, "request_hash", _computed_once(Spec.request_hash)),
+    ):
         yield
+
+
+def _computed_once(attribute: Any) -> property:
+    """Return a property of frozen objects that remembers its values."""
+    known: dict[int, tuple[object, str]] = {}
+
+    def read(one: object) -> str:
+        found = known.get(id(one))
+        if found is None:
+            found = known[id(one)] = one, attribute.fget(one)  # a reference, so that no other object has this id
+        return found[1]
+
+    return property(read)
 
 
 class DatesObtainer(Obtainer):
@@ -112,26 +130,6 @@ class DatesObtainer(Obtainer):
 
 
 @dataclass
-class Bucket:
-    """The bucket of `DynamoDBOrderBuckets`, in memory."""
-
-    limit: OrderLimit
-    full_at: datetime = datetime.min
-    queued_until: datetime = datetime.min
-
-    def take(self, now: datetime) -> datetime | None:
-        """Take a token; without one, return the next time of the queue."""
-        apart, naive = self.limit.apart, now.replace(tzinfo=None)
-        last = naive + (self.limit.capacity - 1) * apart  # later than this, the bucket is empty
-        if self.full_at <= last:
-            self.full_at = max(self.full_at, naive) + apart
-            return None
-        free = self.full_at - last + naive
-        self.queued_until = self.queued_until + apart if self.queued_until >= free else free
-        return self.queued_until.replace(tzinfo=now.tzinfo)
-
-
-@dataclass
 class YearCA:
     """A CA: issues for `lifetime`, does not answer in `outages`, and refuses the first `refusals` attempts of a revision.
 
@@ -148,7 +146,7 @@ class YearCA:
     waits: int = 0  # for a token
 
     def __post_init__(self) -> None:
-        self._bucket = Bucket(self.limit) if self.limit is not None else None
+        self._buckets = FakeOrderBuckets()
 
     def issue(self, request: Request) -> Issued:
         asked = request.certificate, request.revision
@@ -158,8 +156,8 @@ class YearCA:
         self.attempts[asked] = self.attempts.get(asked, 0) + 1
         if request.revision > 1 and self.attempts[asked] <= self.refusals:
             raise Misconfigured("the CA refuses, as after an edit of its rules")
-        exempt = self.suggests and request.previous is not None
-        if self._bucket is not None and not exempt and (again := self._bucket.take(request.now)) is not None:
+        again = self._take_token(request)
+        if again is not None:
             self.waits += 1
             raise NotYet("the account has used up its orders", again)
         self.issued.append((request.now, *asked))
@@ -167,8 +165,15 @@ class YearCA:
 
     suggests = False
 
+    def _take_token(self, request: Request) -> datetime | None:
+        """Return None, or when to come again; Let's Encrypt exempts what it suggests."""
+        if self.limit is None or (self.suggests and request.previous is not None):
+            return None
+        return self._buckets.take("account", self.limit, request.now)
+
     def _sign(self, request: Request) -> Any:
-        return Dates((), (), request.now, request.now + self.lifetime, len(self.issued))
+        begins = request.now.replace(microsecond=0)
+        return Dates((), (), begins, begins + self.lifetime, len(self.issued))
 
 
 class SuggestingCA(YearCA):
@@ -292,5 +297,3 @@ class YearSlots:
         self.free, month = at + SLOT, now.year * 12 + now.month
         self.months[month] = self.months.get(month, 0) + 1
         return RateSlot(at, sum(count for when, count in self.months.items() if month - when <= 12))
-
-

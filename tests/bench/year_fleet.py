@@ -1,4 +1,8 @@
-"""A fleet of certificates that lives through simulated time, driven by the checker and the issuance of evercert."""
+"""A fleet of certificates that lives through simulated time, driven by the checker and the issuance of evercert.
+
+Its records are in memory, so that a year takes minutes. Five issuers take messages at a time; a run takes the time that it
+sleeps, and the seconds that `costs` assumes.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.events import Outcome
+from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.ports import Changes, ClaimedRecord
 from evercert.contracts.queue import Due, Expiring, Nudge
 from evercert.contracts.record import Claim, Record
@@ -120,7 +124,15 @@ class Messages:
 class Fleet:
     """Certificates of one CA, each in a secret and in ACM."""
 
-    def __init__(self, ca: YearCA, *, quota: int = 5_000, enforced: bool = False, interval: str = NO_CHECKS) -> None:
+    def __init__(
+        self,
+        ca: YearCA,
+        *,
+        quota: int = 5_000,
+        enforced: bool = False,
+        interval: str = NO_CHECKS,
+        signed: bool = False,  # with keys and certificates instead of dates
+    ) -> None:
         bench = Bench()
         self.clock, self.ca, self.interval = bench.clock, ca, interval
         self.secret = Place("secrets-manager", self.clock)
@@ -140,17 +152,14 @@ class Fleet:
             ),
             LEASE,
         )
-        self.use_dates()
+        steps = self.issuance._steps
+        if not signed:
+            steps.obtainer = DatesObtainer(self.records, steps.obtainer.seal, steps.abandonment, self.clock)
         self.runs: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.first: dict[str, datetime] = {}  # the first time of each event, and of the quota's alarm
         self._free = [START] * WORKERS
         self._ticked = START - TICK
-
-    def use_dates(self) -> None:
-        """Obtain dates instead of certificates."""
-        steps = self.issuance._steps
-        steps.obtainer = DatesObtainer(self.records, steps.obtainer.seal, steps.abandonment, self.clock)
 
     def announce(self, outcome: Outcome) -> None:
         self.events[outcome.type] += 1

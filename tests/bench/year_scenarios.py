@@ -48,7 +48,7 @@ class Ordinary:
 
 @dataclass(frozen=True)
 class Slack:
-    """What remains after something failed: the least validity, and the certificates that expired."""
+    """Slack after something failed: the least validity that remained, and the certificates that expired."""
 
     left: timedelta
     expired: int
@@ -109,13 +109,15 @@ def outage(lifetime: timedelta, lasts: timedelta, *, at_once: bool, certificates
     return _slack(_lived(ca, delays, ends + 0.9 * period), begins=START + begins, ends=START + ends)
 
 
-def exhausted(lifetime: timedelta, certificates: int = CERTIFICATES // QUOTA_SCALE) -> Exhausted:
+def exhausted(
+    lifetime: timedelta, certificates: int = CERTIFICATES // QUOTA_SCALE, lasts: timedelta = YEAR
+) -> Exhausted:
     """Let ACM refuse imports over the quota; certificates and quota are scaled down alike, counts scaled up again."""
     scale = CERTIFICATES // certificates
     with dates_for_chains():
         fleet = Fleet(YearCA(lifetime, limit=LIMIT), quota=QUOTA // scale, enforced=True)
         fleet.apply([timedelta(0)] * certificates)
-        fleet.live(START + YEAR)
+        fleet.live(START + lasts)
 
     def since(event: str) -> timedelta | None:
         return fleet.first[event] - START if event in fleet.first else None
