@@ -16,9 +16,14 @@ from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey
 from evercert.scheduling.schedule import renew_at
 from tests.bench import year
+from tests.bench.bare import Call
+from tests.bench.renewals import Renewal
 from tests.bench.year_doubles import DAY, YEAR, Dates, Place, YearACM, YearCA, YearSlots, dates_for_chains
 from tests.bench.year_fleet import Fleet, uid_of
 from tests.bench.year_scenarios import (
+    Exhausted,
+    Ordinary,
+    Slack,
     evenly,
     exhausted,
     most_within,
@@ -231,3 +236,42 @@ def test_exhausted_quota_expires_imports_and_no_secret() -> None:
 )
 def test_span_is_readable(span: timedelta | None, text: str) -> None:
     assert year._span(span) == text
+
+
+def _year() -> year.Year:
+    hours = [timedelta(hours=number) for number in range(1, 9)]
+    found = Ordinary(11_700, 12_000, 24_000, hours[0], 9, 80, 3, 250, 0, 12, 1, hours[1], 4, hours[2])
+    lost = Slack(-hours[3], 7, 21, 34, hours[4])
+    return year.Year(
+        ordinary=found,
+        suggested=found,
+        checks=360.0,
+        refused=[lost] * len(year.REFUSALS),
+        at_once=[lost] * len(year.OUTAGES),
+        evenly=[lost] * len(year.OUTAGES),
+        exhausted=Exhausted(hours[5], hours[6], None, 1_000, hours[7], 0, 44, 45, 46),
+    )
+
+
+def test_year_tables_name_every_case() -> None:
+    years = [_year(), _year()]
+    assert "| imports into ACM | 12,000 | 12,000 | 5,000 in 365 days |" in year._use(years)
+    assert "| certificates for which ACM's quota lasts | 416 | 416 |  |" in year._use(years)
+    assert "| the CA is down for 3 days | expired 4 h 0 min before | 7 | expired 4 h 0 min before | 7 |" in year._slack(years)
+    assert "| 1 day | 21 | 34 | 5 h 0 min | 21 | 34 | 5 h 0 min |" in year._slack(years)
+    assert "| the first certificate in ACM expires, after | never | never |" in year._exhausted(years)
+    assert [one.met for one in year._figures(years)] == [False, True, True, True, True]
+
+
+def test_year_costs_multiply_counted_calls() -> None:
+    renewal = Renewal([Call("secretsmanager", "PutSecretValue", {}), Call("kms", "Encrypt", {})], [_item()], [_item()])
+    check = Renewal([Call("secretsmanager", "DescribeSecret", {})], [_item()], [_item()])
+    lines = year._costs([_year(), _year()], renewal, check)
+    assert "| Secrets Manager calls | 371,700 | 371,700 |" in lines
+    assert "| KMS requests | 11,700 | 11,700 |" in lines
+    assert "| Lambda: runs of the issuer | 371,700 | 371,700 |" in lines
+    assert "| cost of 1,000 secrets | $4,800.00 | $4,800.00 |" in lines
+
+
+def _item() -> dict[str, Any]:
+    return {"pk": {"S": "certificate#web"}, "sk": {"S": "record"}}
