@@ -24,7 +24,8 @@ from tests.doubles.world import World
 
 LIFETIMES = (timedelta(days=47), timedelta(days=6))
 OUTAGES = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
-AT_ONCE = 50  # certificates that are all due as the outage begins: more would repeat the same minutes
+AT_ONCE = 20  # certificates that are all due as the outage begins: more would repeat the same minutes
+EVENLY = 100  # certificates that become due evenly; their counts are scaled up
 REFUSALS = (1, 3)
 OF_ONE_SET, OF_ONE_DOMAIN = 5, 50  # Let's Encrypt, in seven days
 VERSIONS = 100  # of a secret; Secrets Manager removes older ones without a label, but none of the last day
@@ -71,7 +72,7 @@ def _submitted(pool: ProcessPoolExecutor, lifetime: timedelta) -> dict[str, list
     return {
         "exhausted": [pool.submit(year_scenarios.exhausted, lifetime)],
         "at_once": each(year_scenarios.outage, OUTAGES, at_once=True, certificates=AT_ONCE),
-        "evenly": each(year_scenarios.outage, OUTAGES, at_once=False),
+        "evenly": each(year_scenarios.outage, OUTAGES, at_once=False, certificates=EVENLY),
         "refused": each(year_scenarios.refused, REFUSALS),
         "suggested": [pool.submit(year_scenarios.suggested, lifetime)],
         "checks": [pool.submit(year_scenarios.checks_in_a_year, lifetime)],

@@ -78,9 +78,9 @@ def ordinary(lifetime: timedelta, certificates: int = CERTIFICATES, lasts: timed
 
 
 def suggested(lifetime: timedelta, certificates: int = CERTIFICATES) -> Ordinary:
-    """Let the CA suggest the first two renewals: at first, all certificates have the same window."""
+    """Let the CA suggest the first renewal: all certificates have the same window."""
     start = [timedelta(0)] * certificates
-    return _ordinary(_lived(SuggestingCA(lifetime, limit=LIMIT), start, 2.2 * usual_period(lifetime), interval="1d"))
+    return _ordinary(_lived(SuggestingCA(lifetime, limit=LIMIT), start, 1.1 * usual_period(lifetime), interval="1d"))
 
 
 def checks_in_a_year(lifetime: timedelta) -> float:
@@ -92,7 +92,8 @@ def checks_in_a_year(lifetime: timedelta) -> float:
 def refused(lifetime: timedelta, times: int, certificates: int = CERTIFICATES // 5) -> Slack:
     """Let the CA refuse the first attempts of each renewal."""
     period = usual_period(lifetime)
-    return _slack(_lived(YearCA(lifetime, refusals=times), evenly(certificates, period), 2.5 * period))
+    fleet = _lived(YearCA(lifetime, refusals=times), evenly(certificates, period), 2.5 * period)
+    return _slack(fleet, CERTIFICATES // certificates)
 
 
 def outage(lifetime: timedelta, lasts: timedelta, *, at_once: bool, certificates: int = CERTIFICATES) -> Slack:
@@ -106,7 +107,7 @@ def outage(lifetime: timedelta, lasts: timedelta, *, at_once: bool, certificates
         begins, delays = 2.2 * period, evenly(certificates, period)
     ends = begins + lasts
     ca = YearCA(lifetime, limit=LIMIT, outages=((START + begins, START + ends),))
-    return _slack(_lived(ca, delays, ends + 0.9 * period), begins=START + begins, ends=START + ends)
+    return _slack(_lived(ca, delays, ends + 0.9 * period), CERTIFICATES // certificates, ends=START + ends)
 
 
 def exhausted(
@@ -191,14 +192,17 @@ def _ordinary(fleet: Fleet) -> Ordinary:
     )
 
 
-def _slack(fleet: Fleet, begins: datetime = START, ends: datetime = START) -> Slack:
-    """Return what remained; a renewal was delayed if the first attempt at it came before the end of the outage."""
+def _slack(fleet: Fleet, scale: int, ends: datetime = START) -> Slack:
+    """Return what remained, its counts scaled up to CERTIFICATES.
+
+    A renewal was delayed if the first attempt at it came before the end of the outage.
+    """
     delayed = [at for at, name, revision in fleet.ca.issued if at >= ends and fleet.ca.asked[name, revision] < ends]
     return Slack(
         left=min(fleet.secret.least, fleet.acm.least),
-        expired=len(fleet.secret.expired | fleet.acm.expired),
-        attempts=fleet.events["certificate.failed"],
-        postponed=fleet.runs["put-off"],
+        expired=scale * len(fleet.secret.expired | fleet.acm.expired),
+        attempts=scale * fleet.events["certificate.failed"],
+        postponed=scale * fleet.runs["put-off"],
         renewed_in=max(delayed, default=ends) - ends,
     )
 

@@ -193,7 +193,7 @@ def test_suggested_renewals_come_together() -> None:
 
 def test_refused_attempts_delay_by_the_back_off() -> None:
     once, thrice = (refused(SHORT, times, certificates=10) for times in (1, 3))
-    assert once.attempts >= 10
+    assert once.attempts >= 1_000
     assert thrice.attempts == 3 * once.attempts
     assert timedelta(0) < once.left - thrice.left < 3 * HOUR
 
@@ -209,7 +209,7 @@ def test_outage_at_the_worst_moment_leaves_less() -> None:
 
 def test_outage_longer_than_the_margin_expires_certificates() -> None:
     found = outage(SHORT, 4 * DAY, at_once=True, certificates=4)
-    assert found.expired == 4
+    assert found.expired == 1_000
     assert -2 * DAY < found.left < timedelta(0)
     assert found.postponed > 0
 
@@ -257,7 +257,9 @@ def test_year_tables_name_every_case() -> None:
     years = [_year(), _year()]
     assert "| imports into ACM | 12,000 | 12,000 | 5,000 in 365 days |" in year._use(years)
     assert "| certificates for which ACM's quota lasts | 416 | 416 |  |" in year._use(years)
-    assert "| the CA is down for 3 days | expired 4 h 0 min before | 7 | expired 4 h 0 min before | 7 |" in year._slack(years)
+    assert "| the CA is down for 3 days | expired 4 h 0 min before | 7 | expired 4 h 0 min before | 7 |" in year._slack(
+        years
+    )
     assert "| 1 day | 21 | 34 | 5 h 0 min | 21 | 34 | 5 h 0 min |" in year._slack(years)
     assert "| the first certificate in ACM expires, after | never | never |" in year._exhausted(years)
     assert [one.met for one in year._figures(years)] == [False, True, True, True, True]
