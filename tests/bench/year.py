@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
 
-from tests.bench import renewals, year_scenarios
-from tests.bench.costs import MESSAGES, PRICES, idle_day, of_run, units
+from tests.bench import renewals, year_costs, year_scenarios
+from tests.bench.costs import PRICES
 from tests.bench.figures import Figure, Part, table
-from tests.bench.renewals import Renewal
-from tests.bench.year_fleet import SHORT_RUN
-from tests.bench.year_scenarios import CERTIFICATES, ORDERS, QUOTA, Exhausted, Ordinary, Slack
+from tests.bench.year_scenarios import CERTIFICATES, ORDERS, QUOTA, Exhausted, Ordinary, Slack, Year
 from tests.doubles.world import World
 
 LIFETIMES = (timedelta(days=47), timedelta(days=6))
@@ -32,25 +28,12 @@ VERSIONS = 100  # of a secret; Secrets Manager removes older ones without a labe
 APART = timedelta(minutes=10)  # between two versions of a secret, as AWS recommends
 
 
-@dataclass(frozen=True)
-class Year:
-    """Everything that the scenarios found for one lifetime."""
-
-    ordinary: Ordinary
-    suggested: Ordinary
-    checks: float  # status checks of a certificate
-    refused: Sequence[Slack]
-    at_once: Sequence[Slack]
-    evenly: Sequence[Slack]
-    exhausted: Exhausted
-
-
 def measure(world: World) -> dict[str, Part]:
     """Return the part for benchmarks.md, and the table for operators."""
     renewal, check = renewals.renewal_and_check(world)
     years = lived()
     figures, slack = Part(_figures(years)), _slack(years)
-    costs = _costs(years, renewal, check)
+    costs = year_costs.costs(years, renewal, check)
     used, quota = _use(years), _exhausted(years)
     figures.lines += [*used, "", *slack, "", *quota, "", *costs, "", f"Prices: {PRICES['source']}."]
     operators = Part([], [*used, "", *slack, "", *quota, "", *costs])
@@ -217,38 +200,6 @@ def _exhausted(years: Sequence[Year]) -> list[str]:
     ]
     head = (f"ACM refuses imports over {QUOTA:,}", "47 days", "6 days")
     return table(head, [(name, *map(value, found)) for name, value in rows])
-
-
-def _costs(years: Sequence[Year], renewal: Renewal, check: Renewal) -> list[str]:
-    """Return calls and costs of the year: counted ones of a renewal and of a check, times their numbers."""
-    calls, checked = (Counter(call.service for call in one.calls) for one in (renewal, check))
-    reads, writes = units(renewal)
-    check_reads, check_writes = units(check)
-    rows: list[tuple[str, ...]] = []
-    for name, each, every in (
-        ("DynamoDB write units", writes, check_writes),
-        ("DynamoDB read units", reads, check_reads),
-        ("Secrets Manager calls", calls["secretsmanager"], checked["secretsmanager"]),
-        ("ACM calls", calls["acm"], checked["acm"]),
-        ("KMS requests", calls["kms"], checked["kms"]),
-        ("SNS events", calls["sns"], checked["sns"]),
-        ("SQS requests", MESSAGES + calls["sqs"], MESSAGES + checked["sqs"]),
-        ("Lambda: runs of the issuer", 1, 1),
-    ):
-        rows.append((name, *(f"{_times(year, each, every):,.0f}" for year in years)))
-    of_renewal, of_check = (sum(of_run(*one).values()) for one in ((renewal,), (check, SHORT_RUN.total_seconds())))
-    for name, cost in (
-        ("cost of renewals", lambda year: year.ordinary.renewals * of_renewal),
-        ("cost of status checks", lambda year: CERTIFICATES * year.checks * of_check),
-        (f"cost of {CERTIFICATES:,} secrets", lambda _: 12 * CERTIFICATES * PRICES["secret_month"]),
-        ("cost of the stack at rest", lambda _: 365 * sum(idle_day().values())),
-    ):
-        rows.append((name, *(f"${cost(year):,.2f}" for year in years)))
-    return table(("calls and costs of the year", "47 days", "6 days"), rows)
-
-
-def _times(year: Year, each: float, every: float) -> float:
-    return year.ordinary.renewals * each + CERTIFICATES * year.checks * every
 
 
 def _each(values: Sequence[int]) -> str:

@@ -24,7 +24,8 @@ from evercert.issuance.run import Issuance
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text, to_text
 from tests.bench.costs import ISSUER_SECONDS
-from tests.bench.year_doubles import DatesObtainer, Place, Places, YearACM, YearCA, YearSlots
+from tests.bench.year_doubles import DatesObtainer, YearCA
+from tests.bench.year_places import Place, Places, YearACM, YearSlots
 from tests.doubles.fakes import LEASE, START, Bench, spec
 from tests.doubles.world import REDISPATCH
 

@@ -13,8 +13,9 @@ from itertools import pairwise
 
 from evercert.contracts.order_buckets import OrderLimit
 from evercert.scheduling.schedule import SHORT_LIFETIME, renew_at
-from tests.bench.year_doubles import DAY, YEAR, SuggestingCA, YearCA, dates_for_chains
+from tests.bench.year_doubles import DAY, SuggestingCA, YearCA, dates_for_chains
 from tests.bench.year_fleet import NO_CHECKS, TICK, Fleet, uid_of
+from tests.bench.year_places import YEAR
 from tests.doubles.fakes import START
 
 CERTIFICATES = 1_000
@@ -70,6 +71,19 @@ class Exhausted:
     attempts: int  # refused imports
     announced: int  # failures
     counted: int  # what evercert counted as imports
+
+
+@dataclass(frozen=True)
+class Year:
+    """Everything that the scenarios found for one lifetime."""
+
+    ordinary: Ordinary
+    suggested: Ordinary
+    checks: float  # status checks of a certificate
+    refused: Sequence[Slack]
+    at_once: Sequence[Slack]
+    evenly: Sequence[Slack]
+    exhausted: Exhausted
 
 
 def ordinary(lifetime: timedelta, certificates: int = CERTIFICATES, lasts: timedelta = YEAR) -> Ordinary:

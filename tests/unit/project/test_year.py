@@ -15,15 +15,17 @@ from evercert.errors import Misconfigured
 from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey
 from evercert.scheduling.schedule import renew_at
-from tests.bench import year
+from tests.bench import year, year_costs
 from tests.bench.bare import Call
 from tests.bench.renewals import Renewal
-from tests.bench.year_doubles import DAY, YEAR, Dates, Place, YearACM, YearCA, YearSlots, dates_for_chains
+from tests.bench.year_doubles import DAY, Dates, YearCA, dates_for_chains
 from tests.bench.year_fleet import Fleet, uid_of
+from tests.bench.year_places import YEAR, Place, YearACM, YearSlots
 from tests.bench.year_scenarios import (
     Exhausted,
     Ordinary,
     Slack,
+    Year,
     evenly,
     exhausted,
     most_within,
@@ -238,11 +240,11 @@ def test_span_is_readable(span: timedelta | None, text: str) -> None:
     assert year._span(span) == text
 
 
-def _year() -> year.Year:
+def _year() -> Year:
     hours = [timedelta(hours=number) for number in range(1, 9)]
     found = Ordinary(11_700, 12_000, 24_000, hours[0], 9, 80, 3, 250, 0, 12, 1, hours[1], 4, hours[2])
     lost = Slack(-hours[3], 7, 21, 34, hours[4])
-    return year.Year(
+    return Year(
         ordinary=found,
         suggested=found,
         checks=360.0,
@@ -268,7 +270,7 @@ def test_year_tables_name_every_case() -> None:
 def test_year_costs_multiply_counted_calls() -> None:
     renewal = Renewal([Call("secretsmanager", "PutSecretValue", {}), Call("kms", "Encrypt", {})], [_item()], [_item()])
     check = Renewal([Call("secretsmanager", "DescribeSecret", {})], [_item()], [_item()])
-    lines = year._costs([_year(), _year()], renewal, check)
+    lines = year_costs.costs([_year(), _year()], renewal, check)
     assert "| Secrets Manager calls | 371,700 | 371,700 |" in lines
     assert "| KMS requests | 11,700 | 11,700 |" in lines
     assert "| Lambda: runs of the issuer | 371,700 | 371,700 |" in lines
