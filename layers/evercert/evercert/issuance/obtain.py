@@ -58,7 +58,7 @@ class Obtainer:
     ) -> Pending:
         """Return the pending revision with its sealed private key or CSR; store it before a certificate is requested.
 
-        A self-signed certificate is requested from nobody outside, so it is stored together with this revision.
+        A self-signed certificate needs no request, so it is stored together with this revision.
         """
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None
