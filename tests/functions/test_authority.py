@@ -16,6 +16,7 @@ from cryptography import x509
 from evercert.authority.ca.public_paths import certificate_path, crl_path
 from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.authority.policy.policy import Policy
+from evercert.aws.authority import signer_client
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.issuance_trail_reader import IssuanceTrailReader
 from evercert.errors import Misconfigured
@@ -57,10 +58,9 @@ def setting(world: World, environment: dict[str, str], monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def front(setting: Setting, function: Callable[..., ModuleType]) -> ModuleType:
-    module = function("authority")
-    module.SignerFunction = lambda *_: setting.signer
-    return module
+def front(setting: Setting, function: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(signer_client, "SignerFunction", lambda *_: setting.signer)
+    return function("authority")
 
 
 def call(

@@ -15,7 +15,7 @@ from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.infisical_api.services import Services
 from evercert.authority.registration.approvals import ApprovalDecisions
 from evercert.authority.registration.approvers import Approver
-from evercert.aws.authority import certificate_items
+from evercert.aws.authority import certificate_items, signer_client
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.private_key_seal import KMSKeySeal
@@ -51,8 +51,8 @@ class Renewal:
         self.certificates = DynamoDBCertificates(world.operator.dynamodb, table, audit)
         seal = KMSKeySeal(world.operator.kms, world.authority_seal_key, "world")
         self.front = Services(setting.ports(certificates=self.certificates, seal=seal))
+        monkeypatch.setattr(signer_client, "SignerFunction", lambda *_: setting.signer)
         self.module = function("renewal")
-        self.module.SignerFunction = lambda *_: setting.signer  # type: ignore[attr-defined]
 
     def due(self) -> CertificateRecord:
         """Issue a certificate whose renewal is due."""
