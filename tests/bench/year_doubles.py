@@ -19,11 +19,12 @@ from cryptography import x509
 
 from evercert.contracts.issuer import Advice, Issued, RenewalWindow, Request
 from evercert.contracts.order_buckets import OrderLimit
-from evercert.contracts.ports import ClaimedRecord
+from evercert.contracts.ports import ClaimedRecord, Ports
 from evercert.contracts.record import Facts, Pending, Reason, Record
 from evercert.documents.spec import Component, Spec
 from evercert.errors import Misconfigured, NotYet, Unavailable
 from evercert.issuance.obtain import Obtainer
+from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
 from tests.doubles.acme import FakeOrderBuckets
 
@@ -122,6 +123,14 @@ class DatesObtainer(Obtainer):
         with watched:
             chain = opened.issuer.issue(wanted).chain
         return pending.model_copy(update={"chain": chain.pem, "obtained_at": now, "retry_at": None}), chain
+
+
+class DateSteps(Steps):
+    """Steps of a run that obtains dates."""
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
+        self.obtainer = DatesObtainer(ports.records, ports.seal, self.abandonment, ports.clock)
 
 
 @dataclass

@@ -21,10 +21,11 @@ from evercert.contracts.queue import Due, Expiring, Nudge
 from evercert.contracts.record import Claim, Record
 from evercert.documents.spec import Spec
 from evercert.issuance.run import Issuance
+from evercert.issuance.steps import Steps
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text, to_text
 from tests.bench.costs import ISSUER_SECONDS
-from tests.bench.year_doubles import DatesObtainer, YearCA
+from tests.bench.year_doubles import DateSteps, YearCA
 from tests.bench.year_places import Place, Places, YearACM, YearSlots
 from tests.doubles.fakes import LEASE, START, Bench, spec
 from tests.doubles.world import REDISPATCH
@@ -152,10 +153,8 @@ class Fleet:
                 consumers=None,
             ),
             LEASE,
+            Steps if signed else DateSteps,
         )
-        steps = self.issuance._steps
-        if not signed:
-            steps.obtainer = DatesObtainer(self.records, steps.obtainer.seal, steps.abandonment, self.clock)
         self.runs: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.first: dict[str, datetime] = {}  # the first time of each event, and of the quota's alarm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -33,7 +34,7 @@ from evercert.issuance.repetition import LONGEST_NUDGE
 from evercert.issuance.restoration import RollbackRefused
 from evercert.issuance.rollback_end import conclude_refusal, end_rollback
 from evercert.issuance.run_end import RunEnd
-from evercert.issuance.run_memory import RunMemory
+from evercert.issuance.run_memory import remembering
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
@@ -45,9 +46,10 @@ from evercert.scheduling.schedule import next_due
 class Issuance:
     """Handles one queue message; safe to run twice, concurrently, and after a crash at any point."""
 
-    def __init__(self, ports: Ports, lease: timedelta) -> None:
+    def __init__(self, ports: Ports, lease: timedelta, steps: Callable[[Ports], Steps] = Steps) -> None:
         self._ports = ports
         self._lease = lease
+        self._steps = steps  # makes those of one run, from ports with its memory
 
     def run(self, name: str, repeats: int = 0) -> RunReport:
         """Take the certificate as far as possible now; raises only the errors of the record store.
@@ -76,15 +78,14 @@ class Issuance:
     def _result(self, held: ClaimedRecord, found: Record | Unreadable) -> Conclusion | RunWithoutOutcome:
         if isinstance(found, Unreadable):
             return notices.reject_unreadable(found, self._ports.clock())
-        memory = RunMemory(self._ports)
-        return _Run(memory, memory.ports, Steps(memory.ports), RunProgress(held, found, found.pending)).finish()
+        ports = remembering(self._ports, found)
+        return _Run(ports, self._steps(ports), RunProgress(held, found, found.pending)).finish()
 
 
 @dataclass
 class _Run:
     """A run of one claimed certificate and its progress."""
 
-    memory: RunMemory
     ports: Ports
     steps: Steps
     progress: RunProgress
@@ -136,7 +137,6 @@ class _Run:
 
     def _decide(self) -> Conclusion | RunWithoutOutcome:
         now, record = self.ports.clock(), self.progress.record
-        self.memory.expect_deliveries(record)
         try:
             self.candidates = Candidates.open(self.ports.issuers, record.spec)
         except (Rejected, Unavailable, Misconfigured):

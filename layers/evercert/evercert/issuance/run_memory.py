@@ -5,7 +5,7 @@ Nothing of it outlives the run. A run that resumes another one reads everything 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,44 +22,45 @@ from evercert.registry import Component
 FRESH = timedelta(seconds=5)  # of a breaker; a run may last a minute, and another run may open it meanwhile
 
 
-class RunMemory:
-    """Ports of one run, with its memory."""
+def remembering(ports: Ports, record: Record) -> Ports:
+    """Return the ports of one run for this record, with its memory."""
+    breakers, destinations = RunBreakers(ports.breakers, ports.clock), RunDestinations(ports.destinations)
+    return replace(
+        ports,
+        seal=RunSeal(ports.seal),
+        destinations=destinations,
+        breakers=breakers,
+        issuers=RunIssuers(ports.issuers, breakers, lambda: _services(record, destinations)),
+    )
 
-    def __init__(self, ports: Ports) -> None:
-        breakers, destinations = RunBreakers(ports.breakers, ports.clock), RunDestinations(ports.destinations)
-        self._issuers = RunIssuers(ports.issuers, breakers)
-        self.ports = replace(
-            ports,
-            seal=RunSeal(ports.seal),
-            destinations=destinations,
-            breakers=breakers,
-            issuers=self._issuers,
-        )
 
-    def expect_deliveries(self, record: Record) -> None:
-        """Read the breakers of these destinations with the issuer; one that cannot be opened is reported later."""
-        services = []
-        for component in record.spec.destinations:
-            with suppress(EvercertError):
-                services.append(self.ports.destinations.open(component, record.name).service)
-        self._issuers.expected = tuple(dict.fromkeys(services))
+def _services(record: Record, destinations: Destinations) -> tuple[str, ...]:
+    """Return the services of the destinations; one that cannot be opened is reported later."""
+    found = []
+    for component in record.spec.destinations:
+        with suppress(EvercertError):
+            found.append(destinations.open(component, record.name).service)
+    return tuple(dict.fromkeys(found))
 
 
 class RunIssuers:
-    """Issuers that are opened together with the expected breakers."""
+    """Issuers that are opened together with the breakers that the run is going to need."""
 
-    def __init__(self, issuers: Issuers, breakers: RunBreakers) -> None:
+    def __init__(self, issuers: Issuers, breakers: RunBreakers, needed: Callable[[], tuple[str, ...]]) -> None:
         self._issuers = issuers
         self._breakers = breakers
-        self.expected: tuple[str, ...] = ()
+        self._needed = needed
+        self._missing: tuple[str, ...] | None = None
 
     def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         """Return the issuer; raise as the wrapped ones do."""
         if not isinstance(self._issuers, BreakerReadingIssuers):
             return self._issuers.open(name, certificate)
-        opened, states = self._issuers.open_beside(name, certificate, self.expected)
+        if self._missing is None:
+            self._missing = self._needed()
+        opened, states = self._issuers.open_beside(name, certificate, self._missing)
         self._breakers.remember(states)
-        self.expected = tuple(service for service in self.expected if service not in states)
+        self._missing = tuple(service for service in self._missing if service not in states)
         return opened
 
 
