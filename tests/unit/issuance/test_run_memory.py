@@ -12,7 +12,7 @@ from evercert.contracts.issuer import Issued, OpenIssuer, Request
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord
 from evercert.contracts.record import Delivery
 from evercert.errors import OutOfTime, SealBroken, Unavailable
-from evercert.issuance.run_memory import FRESH, RunBreakers, RunSeal
+from evercert.issuance.run_memory import BREAKER_LASTS, RunBreakers, RunSeal
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey
 from tests.doubles.fakes import LEASE, START, Bench, FakeBreakers, FakeIssuers, FakeSeal, HandClock, spec
@@ -98,7 +98,7 @@ def test_breaker_is_read_once_in_five_seconds() -> None:
         assert breakers.read("ca") == BreakerState("ca")
     assert stored.reads == ["ca"]
     breakers.read("ca", latest=True)
-    clock.advance(seconds=FRESH.total_seconds())
+    clock.advance(seconds=BREAKER_LASTS.total_seconds())
     breakers.read("ca")
     assert stored.reads == ["ca"] * 3
     clock.now = START - timedelta(days=1)
@@ -211,7 +211,7 @@ def test_self_signed_revision_is_one_write(bench: Bench) -> None:
     found = writes(bench)
     bench.want(spec())
     assert bench.run() == "certificate.issued"
-    assert [sorted(one) for one in found] == [["pending", "revision", "state", "streak"]]
+    assert [sorted(one) for one in found] == [["pending", "revision", "state", "streak"], ["deliveries"]]
 
 
 def test_failed_self_signed_revision_is_stored(bench: Bench) -> None:

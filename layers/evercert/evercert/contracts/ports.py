@@ -198,7 +198,7 @@ class BreakerStore(Protocol):
 
 @runtime_checkable
 class BreakerReadingIssuers(Issuers, Protocol):
-    """Issuers that one call opens and reads breakers."""
+    """Issuers that can be opened, and breakers that can be read, in one call."""
 
     def open_beside(
         self, name: str, certificate: str | None, services: Sequence[str]

@@ -83,7 +83,8 @@ class Facts(Part):
 class Delivery(Part):
     """The state of one destination and of a delivery in progress there.
 
-    `revision` 0: nothing is delivered yet. `intended_at`: start of a first delivery whose response may be lost.
+    `revision` 0: nothing is delivered yet. `intended_at`: start of a delivery that may have happened, although it is
+    not stored.
     `turn`: the slot of its next write. `retry_at`: earliest retry after a failure of this destination.
     """
 
@@ -93,6 +94,11 @@ class Delivery(Part):
     intended_at: Instant | None = None
     turn: Instant | None = None
     retry_at: Instant | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the destination may have a newer revision than this one."""
+        return self.revision > 0 and self.intended_at is not None
 
 
 class Finding(Part):
@@ -228,7 +234,8 @@ class Record(Part):
         Raises Rejected after the last number.
         """
         known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
-        last = max([*known, self.facts.revision if self.facts is not None else 0])
+        known += [part.revision for part in (self.facts, self.pending) if part is not None]
+        last = max(known)
         if last >= LAST_COUNT:
             raise Rejected(f"no revision follows {last}: a manual edit set it; delete {self.name} and apply it again")
         return last + 1
@@ -241,8 +248,6 @@ class Record(Part):
         return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(asked)}"))
 
     def delivered(self, revision: int) -> bool:
-        """Whether every destination of the spec has this revision."""
-        return all(
-            (delivery := self.deliveries.get(destination.key)) is not None and delivery.revision == revision
-            for destination in self.spec.destinations
-        )
+        """Whether every destination of the spec has this revision, without doubt."""
+        found = (self.deliveries.get(destination.key, Delivery()) for destination in self.spec.destinations)
+        return all(here.revision == revision and not here.in_doubt for here in found)

@@ -106,7 +106,7 @@ class ACM:
         rules.require_family(bundle.chain)
         arn = self._arn or here.location or None
         if arn is not None:
-            # The preflight of this run saw it before the new key was made, so it cannot be this import.
+            # The preflight of this run has just seen it, and under its claim no other run imports.
             seen, self._seen = self._seen, None
             held = seen[1] if seen is not None and seen[0] == arn else self._held(arn)
             if held is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from evercert.contracts.record import Delivery
+from evercert.contracts.record import Delivery, Record
 from evercert.errors import EvercertError, NotYet
 
 QUOTA_WARNING = 0.8
@@ -18,11 +19,23 @@ class Result:
     deliveries: dict[str, Delivery]
     began: datetime
     taken: int = 0
+    unstored: bool = False  # a delivery that the end of the run stores
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)
     used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
     unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
     problems: list[str] = field(default_factory=list)  # that did not prevent the delivery
+
+    def settle(self, before: Mapping[str, Delivery], revision: int) -> None:
+        """Remove the doubt of this round where a delivery failed; that of an earlier run, in `before`, stays."""
+        for key, here in self.deliveries.items():
+            if here.in_doubt and here.revision != revision and not before.get(key, Delivery()).in_doubt:
+                self.deliveries[key] = here.model_copy(update={"intended_at": None})
+
+    def is_new(self, record: Record, revision: int) -> bool:
+        """Whether a destination took the revision in this run, or in one that crashed before its conclusion."""
+        unannounced = record.facts is None or record.facts.revision != revision
+        return self.taken > 0 or (unannounced and any(here.revision == revision for here in self.deliveries.values()))
 
     @property
     def warnings(self) -> list[str]:
@@ -39,6 +52,19 @@ class Result:
         """Metrics of the round: the share of the fullest quota."""
         shares = [100 * used / quota for used, quota in self.used.values()]
         return {"imports_used_percent": max(shares)} if shares else {}
+
+
+def intended_deliveries(record: Record, now: datetime) -> dict[str, Delivery] | None:
+    """Return the deliveries of a record, in doubt where a new revision is going to replace another; None if nowhere.
+
+    Stored before a round, they allow it to store its deliveries at its end: until then, no run takes a revision for
+    unused that a destination may have.
+    """
+    found = {
+        key: here.model_copy(update={"intended_at": here.intended_at or now}) if here.revision else here
+        for key, here in record.deliveries.items()
+    }
+    return found if any(here.in_doubt for here in found.values()) else None
 
 
 def next_slot(later: dict[str, NotYet]) -> datetime | None:

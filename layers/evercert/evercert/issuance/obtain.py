@@ -32,14 +32,14 @@ SHORTEST_POLL = timedelta(seconds=5)
 Watched = AbstractContextManager[None]  # the breaker's context of calls to the issuer
 
 
-def begun(pending: Pending) -> Changes:
-    """Return the changes of a record whose revision has begun."""
-    return {"revision": pending.revision, "state": "pending", "pending": pending}
+def first_changes(record: Record, pending: Pending) -> Changes:
+    """Return the changes of a record whose revision begins."""
+    return {"revision": max(record.revision, pending.revision), "state": "pending", "pending": pending}
 
 
 @dataclass(frozen=True)
 class Obtainer:
-    """Obtains one revision; each step is stored before the next one starts."""
+    """Obtains one revision; each step of an issuer outside is stored before the next one starts."""
 
     records: RecordStore
     seal: Seal
@@ -83,7 +83,7 @@ class Obtainer:
             gave_up=gave_up,
         )
         if not isinstance(opened.issuer, SelfIssuer):
-            self.records.update(held, begun(pending))
+            self.records.update(held, first_changes(record, pending))
         return pending
 
     def request(

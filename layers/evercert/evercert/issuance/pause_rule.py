@@ -28,6 +28,6 @@ def is_paused(
     return candidates.order()[0].paused
 
 
-def next_look(record: Record, now: datetime) -> datetime:
+def next_check(record: Record, now: datetime) -> datetime:
     """Return when a paused certificate is looked at again; certificates are spread over the last third."""
     return now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)

@@ -24,12 +24,12 @@ from evercert.errors import (
 from evercert.issuance import conclusion, notices
 from evercert.issuance.candidates import PATIENCE, Candidates, is_overdue
 from evercert.issuance.delivery import LONGEST_SLEEP
-from evercert.issuance.delivery_result import Result, next_slot
+from evercert.issuance.delivery_result import intended_deliveries, next_slot
 from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
 from evercert.issuance.not_due import nothing_to_do, wait_until
-from evercert.issuance.obtain import begun
+from evercert.issuance.obtain import first_changes
 from evercert.issuance.outbox import RunReport
-from evercert.issuance.pause_rule import is_paused, next_look
+from evercert.issuance.pause_rule import is_paused, next_check
 from evercert.issuance.repetition import LONGEST_NUDGE
 from evercert.issuance.restoration import RollbackRefused
 from evercert.issuance.rollback_end import conclude_refusal, end_rollback
@@ -146,7 +146,7 @@ class _Run:
             raise
         unknown = bool(self.candidates.problems)
         decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes, unknown=unknown)
-        after_pause = next_look(record, now)
+        after_pause = next_check(record, now)
         paused = is_paused(record, decision, self.candidates, now)
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until
@@ -169,7 +169,7 @@ class _Run:
                 return nothing_to_do(self._attempt(), {"gave_up": done})
             case Start(reason):
                 require_no_loop(record, reason, now)
-                self.steps.deliveries.preflight(record, reason)
+                self.steps.preflight.run(record, reason)
                 return self._obtain(candidates, reason)
             case Resume(pending, chain) if chain is not None:
                 return self._deliver(pending, chain)
@@ -183,7 +183,7 @@ class _Run:
         if record.facts is not None and record.facts.revision == revision:
             return end_rollback(self._attempt(), f"revision {revision} is in use already")
         try:
-            self.steps.deliveries.preflight(record, "rolled-back")
+            self.steps.preflight.run(record, "rolled-back")
             pending, chain = self.steps.restoration.prepare(self.progress.held, record, candidates, decision)
         except (RollbackRefused, Rejected) as refused:
             return conclude_refusal(self._attempt(), decision.rollback, str(refused))
@@ -205,8 +205,11 @@ class _Run:
             due_at = next_due(self.progress.record, now, pending.retry_at)
             return RunWithoutOutcome("pending", changes, due_at, nudge_at=nudge_at)
         issuances = streak(self.progress.record, pending, chain, self.ports.clock())
-        self.ports.records.update(self.progress.held, {**begun(pending), "streak": issuances})
-        self.progress.pending = pending
+        progress, intended = self.progress, intended_deliveries(self.progress.record, self.ports.clock())
+        doubts = {} if intended is None else {"deliveries": intended}
+        changes = {**first_changes(progress.record, pending), "streak": issuances, **doubts}
+        self.ports.records.update(progress.held, changes)
+        progress.pending, progress.intended = pending, intended
         ahead = chain.begins - self.ports.clock()
         if timedelta(0) < ahead <= LONGEST_SLEEP:  # the CA's clock, without backdating
             self.ports.sleep(ahead)
@@ -217,8 +220,9 @@ class _Run:
     def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | RunWithoutOutcome:
         self.progress.pending, record = pending, self.progress.record
         patient = is_held(record, self._attempt().issuer_hash, self.ports.clock())
-        result = self.steps.deliveries.run(self.progress.held, record, pending, chain, patient=patient)
-        if self._has_new_delivery(result, pending):
+        deliveries, intended = self.steps.deliveries, self.progress.intended
+        result = deliveries.run(self.progress.held, record, pending, chain, patient=patient, intended=intended)
+        if result.is_new(record, pending.revision):
             if (unkept := self.steps.history.keep(record, pending)) is not None:
                 result.problems.append(unkept)
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
@@ -229,14 +233,6 @@ class _Run:
             details = {"message": "; ".join(map(str, result.later.values()))}
             return replace(wait_until(self._attempt(), "waiting", slot, details), nudge_at=slot)
         return nothing_to_do(self._attempt())  # the destination that failed was removed
-
-    def _has_new_delivery(self, result: Result, pending: Pending) -> bool:
-        """Whether a destination took the revision in this run, or in one that crashed before its conclusion."""
-        facts = self.progress.record.facts
-        unannounced = facts is None or facts.revision != pending.revision
-        return result.taken > 0 or (
-            unannounced and any(d.revision == pending.revision for d in result.deliveries.values())
-        )
 
     def _conclude_failure(self, error: EvercertError) -> Conclusion:
         return conclusion.conclude_failure(self._attempt(), error)

@@ -15,11 +15,10 @@ from evercert.contracts.issuer import Issuers, OpenIssuer
 from evercert.contracts.ports import BreakerReadingIssuers, BreakerState, BreakerStore, Ports, Seal
 from evercert.contracts.record import Record
 from evercert.deadline import Clock
-from evercert.errors import EvercertError
 from evercert.pki.keys import PrivateKey
 from evercert.registry import Component
 
-FRESH = timedelta(seconds=5)  # of a breaker; a run may last a minute, and another run may open it meanwhile
+BREAKER_LASTS = timedelta(seconds=5)  # a run may last a minute, and another run may open it meanwhile
 
 
 def remembering(ports: Ports, record: Record) -> Ports:
@@ -38,7 +37,7 @@ def _services(record: Record, destinations: Destinations) -> tuple[str, ...]:
     """Return the services of the destinations; one that cannot be opened is reported later."""
     found = []
     for component in record.spec.destinations:
-        with suppress(EvercertError):
+        with suppress(Exception):  # a bug in one destination must not keep the others waiting
             found.append(destinations.open(component, record.name).service)
     return tuple(dict.fromkeys(found))
 
@@ -65,7 +64,7 @@ class RunIssuers:
 
 
 class RunSeal:
-    """Seal that returns a key which this run itself sealed without a call to KMS."""
+    """Seal that does not decrypt a key which this run itself sealed."""
 
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
@@ -114,7 +113,7 @@ class RunBreakers:
     def read(self, service: str, *, latest: bool = False) -> BreakerState:
         """Return the state; read it if it is older than five seconds, or if the latest is wanted."""
         found, now = self._known.get(service), self._clock()
-        if latest or found is None or not found[0] <= now < found[0] + FRESH:
+        if latest or found is None or not found[0] <= now < found[0] + BREAKER_LASTS:
             found = now, self._breakers.read(service, latest=latest)
             self._known[service] = found
         return found[1]
