@@ -15,6 +15,7 @@ from typing import Any
 OPERATIONS: dict[str, list[str]] = json.loads(Path(__file__).with_name("operations.json").read_text())
 FOR_OPERATIONS = ("paginators-1", "waiters-2")
 _DOCUMENTATION = ("documentation", "documentationUrl")
+_DESCRIBED = "clientContextParams"  # botocore reads their documentation
 
 
 def trim(data: Path) -> None:
@@ -91,7 +92,8 @@ def _called(services: Mapping[str, Any]) -> dict[str, Any]:
 def _undocumented(value: Any) -> Any:  # noqa: ANN401 (any JSON)
     if isinstance(value, dict):
         described = {name for name in _DOCUMENTATION if isinstance(value.get(name), str)}
-        return {name: _undocumented(one) for name, one in value.items() if name not in described}
+        left = {name: one for name, one in value.items() if name not in described}
+        return {name: one if name == _DESCRIBED else _undocumented(one) for name, one in left.items()}
     return [_undocumented(one) for one in value] if isinstance(value, list) else value
 
 

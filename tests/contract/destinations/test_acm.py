@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -190,7 +191,12 @@ def test_delivery_to_a_deleted_certificate_raises_gone(harness: Harness) -> None
 
 def test_delivery_raises_gone_if_deleted_before_import(harness: Harness) -> None:
     here = deliver(harness)
-    harness.client.before_import = lambda: harness.client.delete_certificate(CertificateArn=here.location)
+
+    def delete() -> None:
+        with ThreadPoolExecutor(1) as operator:  # not a call of the function
+            operator.submit(harness.client.delete_certificate, CertificateArn=here.location).result()
+
+    harness.client.before_import = delete
     with pytest.raises(Gone, match="was deleted"):
         deliver(harness, bundle(number=1), here)
 

@@ -86,6 +86,7 @@ def test_kept_operations_are_described_as_before(trimmed: Session, whole: Sessio
     ours, theirs = trimmed.get_service_model(service), whole.get_service_model(service)
     assert {(service, name) for name in ours.operation_names} == {one for one in kept() if one[0] == service}
     assert ours.metadata == theirs.metadata
+    assert ours.client_context_parameters == theirs.client_context_parameters
     for name in ours.operation_names:
         one, other = ours.operation_model(name), theirs.operation_model(name)
         for part in ("input_shape", "output_shape"):
@@ -140,6 +141,9 @@ def test_everything_else_is_removed(data: Path, trimmed: Session) -> None:
     assert sorted(path.name for path in data.iterdir() if path.is_dir()) == SERVICES
     assert not hasattr(client(trimmed, "dynamodb"), "create_table")
     assert [path for path in data.rglob("*") if path.suffix == ".gz" or path.name.startswith("examples")] == []
-    assert [path for path in data.rglob("*/*.json") if '"documentation":"' in path.read_text()] == []
+    for model in data.rglob("*/*.json"):
+        content = json.loads(model.read_text())
+        content.pop("clientContextParams", None)  # botocore reads their documentation
+        assert '"documentation":' not in json.dumps(content, separators=(",", ":"))
     partitions = json.loads((data / "endpoints.json").read_text())["partitions"]
     assert {name for one in partitions for name in one["services"]} <= set(SERVICES)
