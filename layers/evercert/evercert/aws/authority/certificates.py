@@ -150,7 +150,7 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
             return None
         if reason == "KEY_COMPROMISE":  # first: after a crash here the revocation is requested again
             key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}
-            # Each request for the key conflicts with this write: whoever stole the key could keep it valid.
+            # Each request for the key conflicts with this write: a thief of the key could keep the certificate valid.
             doing = f"remember the key of certificate {found.id}"
             refused(self._client, [self._put(key)], doing, PATIENT_ATTEMPTS)  # a failed condition: it is stored
         revoked = Update(
