@@ -55,6 +55,9 @@ class FakeConfiguration:
         """Remove by id."""
         self._of[type(thing)].pop(thing.id, None)
 
+    def refresh(self) -> None:
+        """Do nothing: each read returns the present object."""
+
     def eab_credential(self, credential_id: str) -> EabCredential | None:
         return self._of.get(EabCredential, {}).get(credential_id)  # type: ignore[return-value]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-STEADY = {"dynamodb", "kms", "lambda"}  # services whose endpoint no parameter of a call changes
+STEADY = {"dynamodb", "kms", "lambda"}  # no parameter changes their endpoint: tables are given by name
 
 
 class SteadyEndpoint:

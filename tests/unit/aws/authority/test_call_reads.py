@@ -8,7 +8,8 @@ import pytest
 
 from evercert.aws.authority import call_reads
 from evercert.aws.authority.call_reads import CallReads, Key
-from evercert.errors import Rejected
+from evercert.errors import Rejected, Unavailable
+from tests.doubles.aws_answers import answering
 from tests.doubles.strict_aws import refuse
 
 STATE, CONFIGURATION = "state", "configuration"
@@ -20,11 +21,16 @@ CA: Key = (CONFIGURATION, "ca", "c")
 
 
 class Tables:
-    """The reads of DynamoDB; `left` are keys that no batch processes, and an endless key is refused."""
+    """The reads of DynamoDB; `left` are keys that no batch processes, and an endless key is refused.
+
+    A batch says nothing of the tables in `silent`, and returns the items of `added` too.
+    """
 
     def __init__(self) -> None:
         self.items: dict[Key, str] = dict.fromkeys((TOKEN, NEW_TOKEN, IDENTITY, PROFILE, CA), "old")
         self.left: set[Key] = set()
+        self.silent: set[str] = set()
+        self.added: list[Key] = []
         self.calls: list[list[Key]] = []
 
     def get_item(self, *, TableName: str, Key: Any, ConsistentRead: bool) -> dict[str, Any]:
@@ -38,13 +44,16 @@ class Tables:
         ]
         assert len(keys) == len(set(keys)) <= 100
         self._note(keys, all(asked["ConsistentRead"] for asked in RequestItems.values()))
-        answer: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {}}
-        for key in reversed(keys):  # in no order
+        tables = dict.fromkeys(RequestItems.keys() - self.silent)
+        answer: dict[str, Any] = {"Responses": {table: [] for table in tables}, "UnprocessedKeys": {}}
+        for key in reversed([*keys, *self.added]):  # in no order
+            if key[0] in self.silent:
+                continue
             if key in self.left:
                 asked = answer["UnprocessedKeys"].setdefault(key[0], {"Keys": [], "ConsistentRead": True})
                 asked["Keys"].append({"pk": {"S": key[1]}, "sk": {"S": key[2]}})
             elif key in self.items:
-                answer["Responses"].setdefault(key[0], []).append(self._item(key))
+                answer["Responses"][key[0]].append(self._item(key))
         return answer
 
     def _note(self, keys: list[Key], consistent: bool) -> None:
@@ -151,6 +160,83 @@ def test_unprocessed_item_is_read_alone(reads: CallReads, tables: Tables) -> Non
     tables.calls.clear()
     assert issue(reads) == ["old"] * 5
     assert tables.calls == [[TOKEN, IDENTITY, PROFILE, CA], [TOKEN], [PROFILE]]
+
+
+@pytest.mark.parametrize("silent", [STATE, CONFIGURATION])
+def test_items_of_a_missing_table_are_not_absent(reads: CallReads, tables: Tables, silent: str) -> None:
+    issue(reads)
+    tables.silent = {silent}
+    tables.calls.clear()
+    assert issue(reads) == ["old"] * 5
+    alone = [[key] for key in (TOKEN, IDENTITY, PROFILE, CA) if key[0] == silent]
+    assert tables.calls[0] == [TOKEN, IDENTITY, PROFILE, CA]
+    assert tables.calls[-1] == alone[-1]
+
+
+def test_items_that_were_not_asked_for_are_ignored(reads: CallReads, tables: Tables) -> None:
+    issue(reads)
+    tables.added = [NEW_TOKEN]
+    with reads.call("issue"):
+        reads.latest(TOKEN, "look")
+        tables.items[NEW_TOKEN] = "new"
+        assert state(reads.get(NEW_TOKEN, "read")) == "new"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Responses": {CONFIGURATION: [{"pk": {"S": "identity"}}]}},
+        {"Responses": {CONFIGURATION: [{"pk": {"S": "identity"}, "sk": {"N": "1"}}]}},
+        {"Responses": {CONFIGURATION: []}, "UnprocessedKeys": {CONFIGURATION: {}}},
+        {"Responses": {CONFIGURATION: []}, "UnprocessedKeys": {CONFIGURATION: {"Keys": [{"pk": {"S": "identity"}}]}}},
+    ],
+    ids=["no sort key", "other sort key", "no unprocessed keys", "incomplete unprocessed key"],
+)
+def test_wrong_answer_is_an_outage(answer: dict[str, Any]) -> None:
+    session, clients = answering()
+    session.answers = {"dynamodb:BatchGetItem": answer}
+    with pytest.raises(Unavailable):
+        CallReads(clients.dynamodb).get_all([IDENTITY, PROFILE], "read")
+    assert session.called == {"dynamodb:BatchGetItem"}
+
+
+def test_call_within_a_call_is_refused(reads: CallReads, tables: Tables) -> None:
+    with reads.call("issue"):
+        reads.get(CA, "read")
+        with pytest.raises(RuntimeError, match="cannot begin call 'revoke': call 'issue' has not ended"):
+            reads.call("revoke").__enter__()
+        assert state(reads.get(CA, "read")) == "old"
+    assert tables.calls == [[CA]]
+
+
+def test_failed_lesson_ends_the_call(reads: CallReads, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reads, "_learn", fail)
+    with pytest.raises(MemoryError), reads.call("issue"):
+        reads.get(CA, "read")
+    tables.items[CA] = "new"
+    assert state(reads.get(CA, "read")) == "new"
+
+
+def test_refresh_forgets_the_items_of_the_call(reads: CallReads, tables: Tables) -> None:
+    reads.refresh()  # outside of a call there is nothing to forget
+    with reads.call("issue"):
+        reads.get(CA, "read")
+        tables.items[CA] = "new"
+        reads.refresh()
+        assert state(reads.get(CA, "read")) == "new"
+
+
+def test_revoked_token_leaves_no_keys(reads: CallReads, tables: Tables) -> None:
+    issue(reads)
+    del tables.items[TOKEN]
+    for _ in range(2):
+        tables.calls.clear()
+        with reads.call("issue"):
+            assert reads.latest(TOKEN, "look") == {}
+    assert tables.calls == [[TOKEN]]
 
 
 def test_refused_key_spoils_no_later_call(reads: CallReads, tables: Tables) -> None:

@@ -16,13 +16,7 @@ from evercert.authority.configuration.profiles import Application, EabCredential
 from evercert.authority.contracts.automatic_renewals import AutomaticRenewals
 from evercert.authority.contracts.inventory import Inventory
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceTrail
-from evercert.authority.contracts.records import (
-    CertificateRecord,
-    ListedRequest,
-    LoginFailures,
-    RequestRecord,
-    Token,
-)
+from evercert.authority.contracts.records import CertificateRecord, ListedRequest, LoginFailures, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -40,7 +34,10 @@ class CallScope(Protocol):
     """Scope of the objects that the reads of one call share."""
 
     def call(self, kind: str) -> AbstractContextManager[None]:
-        """Begin a call, and forget at its end what it read; calls of a kind need objects of the same kinds."""
+        """Begin a call, and forget at its end what it read.
+
+        `kind` groups calls that need similar objects, such as those of one route.
+        """
 
 
 class Configuration(Protocol):
@@ -48,6 +45,9 @@ class Configuration(Protocol):
 
     A call may see an object as it was at any time since the call began, and never as it was before.
     """
+
+    def refresh(self) -> None:
+        """Forget what the call has read: later reads return the objects as they are by then."""
 
     def ca(self, ca_id: str) -> CA | None:
         """Return the CA with this id, or None."""
@@ -59,7 +59,7 @@ class Configuration(Protocol):
         """Return all CAs by id; an unreadable one is replaced by its error, so that the others stay usable."""
 
     def issuing_cas(self, names: Sequence[str]) -> Mapping[str, CA | Misconfigured]:
-        """Return CAs by id: at least those issuing CAs that exist with these names. Otherwise as `every_ca`."""
+        """Return at least the existing issuing CAs with these names, by id; may return all CAs."""
 
     def profile(self, profile_id: str) -> Profile | None:
         """Return the profile with this id and its policy, or None."""

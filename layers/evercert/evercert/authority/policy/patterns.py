@@ -14,7 +14,8 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 LONGEST = 255
-COMPILED = 1_024  # patterns of policies in memory, by their text; the values of requests are never kept
+COMPILED = 1_024  # texts in memory, each of at most LONGEST characters: patterns of policies, also of refused ones
+_WRONG_CHARACTERS = f"must have 1 to {LONGEST} printable characters, without spaces around them"
 _UNRESERVED = re.compile(r"%(?:2D|2E|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])", re.IGNORECASE)  # RFC 3986 §2.3
 _SPACES = re.compile(r"\s+")
 _PORTS = {"http": ":80", "https": ":443", "wss": ":443", "ldap": ":389"}
@@ -29,11 +30,15 @@ def fold(text: str) -> str:
     return _SPACES.sub(" ", folded)
 
 
-@lru_cache(COMPILED)
 def pattern_problem(kind: str, pattern: str) -> str | None:
     """Return why a pattern is invalid, or None. `kind` is a type of the policy: `dns_name`, `country`."""
-    if not 0 < len(pattern) <= LONGEST or not pattern.isprintable() or pattern != pattern.strip():
-        return f"must have 1 to {LONGEST} printable characters, without spaces around them"
+    return _problem(kind, pattern) if len(pattern) <= LONGEST else _WRONG_CHARACTERS  # long ones are not kept
+
+
+@lru_cache(COMPILED)
+def _problem(kind: str, pattern: str) -> str | None:
+    if not pattern or not pattern.isprintable() or pattern != pattern.strip():
+        return _WRONG_CHARACTERS
     if kind == "domain_component" and not all(part and part == part.strip() for part in pattern.split(",")):
         return "must be a comma-separated list without spaces, such as example,com"
     if kind in {"dns_name", "ip_address", "email", "uri"} and not pattern.isascii():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from evercert.aws.answers import InvalidAnswer
 from evercert.aws.clients import translated
 
 if TYPE_CHECKING:
@@ -44,12 +45,19 @@ class CallReads:
     @contextmanager
     def call(self, kind: str) -> Iterator[None]:
         """Begin a call; its items are forgotten at the end. Reads outside of a call remember nothing."""
-        self._call = _Call(kind)
+        if self._call is not None:
+            raise RuntimeError(f"cannot begin call {kind!r}: call {self._call.kind!r} has not ended")
+        begun = self._call = _Call(kind)
         try:
             yield
         finally:
-            self._learn(self._call)
             self._call = None
+            self._learn(begun)
+
+    def refresh(self) -> None:
+        """Forget the items that the call has read so far; it reads them once more when it needs them."""
+        if self._call is not None:
+            self._call.items.clear()
 
     def latest(self, key: Key, doing: str) -> Item:
         """Return an item as it is now, or an empty one; the batch contains what later reads of the call may need."""
@@ -83,20 +91,18 @@ class CallReads:
         return {key: found[key] if key in found else self._one(key, doing) for key in keys}
 
     def _batch(self, keys: Sequence[Key], doing: str) -> dict[Key, Item]:
-        """Return the items that one batch read; an item that DynamoDB did not process is left out."""
+        """Return the items of one batch, empty ones if absent; keys that the answer does not settle are left out."""
         wanted: dict[str, Any] = {}
         for table, pk, sk in keys:
             asked = wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})
             asked["Keys"].append({"pk": {"S": pk}, "sk": {"S": sk}})
         with translated(doing):
             answer = self._client.batch_get_item(RequestItems=wanted)
-        left = {
-            key for table, asked in answer.get("UnprocessedKeys", {}).items() for key in _keys(table, asked["Keys"])
-        }
-        found = {key: _ABSENT for key in keys if key not in left}
-        for table, items in answer.get("Responses", {}).items():
-            found.update(zip(_keys(table, items), items, strict=True))
-        return found
+            responses, unprocessed = answer.get("Responses", {}), answer.get("UnprocessedKeys", {})
+            read = {key: item for table, items in responses.items() for key, item in _by_key(table, items)}
+            left = {key for table, asked in unprocessed.items() for key, _ in _by_key(table, asked["Keys"])}
+        absent = {key: _ABSENT for key in keys if key[0] in responses and key not in left}
+        return absent | {key: read[key] for key in keys if key in read}
 
     def _one(self, key: Key, doing: str) -> Item:
         table, pk, sk = key
@@ -112,9 +118,16 @@ class CallReads:
             if following:
                 self._hints[call.kind, key] = following
                 self._hints.move_to_end((call.kind, key))
+            else:  # such as a token that was revoked
+                self._hints.pop((call.kind, key), None)
         while len(self._hints) > MOST_HINTS:
             self._hints.popitem(last=False)
 
 
-def _keys(table: str, items: Sequence[Any]) -> list[Key]:
-    return [(table, item["pk"]["S"], item["sk"]["S"]) for item in items]
+def _by_key(table: str, items: Iterable[Any]) -> Iterator[tuple[Key, Any]]:
+    """Yield items or keys by their key; raise InvalidAnswer, because other tables of evercert have no `sk`."""
+    for item in items:
+        try:
+            yield (table, item["pk"]["S"], item["sk"]["S"]), item
+        except KeyError:
+            raise InvalidAnswer("dynamodb:BatchGetItem has an item without its key") from None

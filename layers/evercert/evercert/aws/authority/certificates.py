@@ -22,6 +22,7 @@ from evercert.aws.authority.inventory_items import put_entry
 from evercert.aws.authority.renewals import DynamoDBRenewals
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
+from evercert.aws.dynamodb.retries import PATIENT_ATTEMPTS
 from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Unavailable
 from evercert.timestamps import to_text
@@ -149,7 +150,9 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
             return None
         if reason == "KEY_COMPROMISE":  # first: after a crash here the revocation is requested again
             key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}
-            refused(self._client, [self._put(key)], f"remember the key of certificate {found.id}")  # or stored
+            # Each request for the key conflicts with this write: a thief of the key could keep the certificate valid.
+            doing = f"remember the key of certificate {found.id}"
+            refused(self._client, [self._put(key)], doing, PATIENT_ATTEMPTS)  # a failed condition: it is stored
         revoked = Update(
             {"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None, **_NOT_DUE}
         )

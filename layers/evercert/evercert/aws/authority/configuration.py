@@ -45,13 +45,17 @@ CLIENT = "client"  # universal auth: client ID and its identity
 
 
 class DynamoDBConfiguration:
-    """Configuration read consistently; no object outlives the call that read it: a change applies from the next on."""
+    """Configuration read consistently; no object outlives its call: a change counts from the next call on."""
 
     def __init__(self, client: DynamoDBClient, table: str, reads: CallReads | None = None) -> None:
         self._client = client
         self._table = table
         self._reads = reads or CallReads(client)
         self._ca_ids: dict[str, str] = {}  # by name, as last read: where to look, not what to return
+
+    def refresh(self) -> None:
+        """Forget the items of the call."""
+        self._reads.refresh()
 
     def ca(self, ca_id: str) -> CA | None:
         """Return the object with this id, or None."""
