@@ -12,8 +12,10 @@ import pytest
 from botocore.exceptions import SSLError
 
 from evercert.aws import trust
+from evercert.aws.clients import translated
 from evercert.aws.session import Session
 from evercert.aws.timeouts import WAITED_FOR
+from evercert.errors import Unavailable
 from tests.doubles.raw_server import RawServer, bundle, reply, server_context
 from tests.tools.local_stack import CREDENTIALS
 
@@ -62,7 +64,7 @@ def test_clients_trust_amazons_roots(
 
 
 def test_clients_refuse_other_roots(listed: Callable[[str], Any]) -> None:
-    with pytest.raises(SSLError):
+    with pytest.raises(Unavailable, match="set AWS_CA_BUNDLE"), translated("list queues"):
         listed("eu-central-1")
 
 

@@ -27,7 +27,8 @@ PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.
 
 @pytest.fixture(autouse=True)
 def _no_bundle_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def certificates(path: str) -> list[str]:
@@ -82,4 +83,11 @@ def test_bundle_leaves_configuration_files_to_botocore(tmp_path: Path, monkeypat
     file = tmp_path / "config"
     file.write_text("[default]\nca_bundle = /etc/ca.pem\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    assert trust.bundle(botocore_session(), "eu-central-1") is None
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "AWS_USE_FIPS_ENDPOINT"])
+def test_bundle_behind_a_proxy_and_for_fips_is_botocores(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection verifies an HTTPS proxy with the same bundle as the endpoint."""
+    monkeypatch.setenv(name, "https://proxy.example.com:3128")
     assert trust.bundle(botocore_session(), "eu-central-1") is None

@@ -13,6 +13,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
+    SSLError,
     SSOTokenLoadError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
@@ -189,6 +190,11 @@ def translated(doing: str) -> Iterator[None]:
         found = f" ({error})" if isinstance(error, InvalidAnswer) else ""
         raise Unavailable(
             f"cannot {doing}: the answer is not one of AWS{found}; check the network and the endpoint"
+        ) from error
+    except SSLError as error:
+        raise Unavailable(
+            f"cannot {doing}: the endpoint of AWS has no certificate of a trusted CA; if it has a CA of yours, set "
+            "AWS_CA_BUNDLE"
         ) from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error
