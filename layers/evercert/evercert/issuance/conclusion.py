@@ -22,7 +22,8 @@ from evercert.issuance.event_data import (
     request_data,
 )
 from evercert.issuance.private_keys import key_to_keep
-from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
+from evercert.issuance.repetition import is_repeated
+from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion, RunWithoutOutcome
 from evercert.scheduling.decision import is_not_yet_valid
 from evercert.scheduling.schedule import (
     REJECTED_FOR,
@@ -79,8 +80,8 @@ def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclus
 
 def conclude_failure(
     attempt: Attempt, error: EvercertError, result: Result | None = None, *, from_status_check: bool = False
-) -> Conclusion:
-    """Conclude a run in which no destination took the revision."""
+) -> Conclusion | RunWithoutOutcome:
+    """Conclude a run in which no destination took the revision; a quota that is still used up is not announced."""
     record, now, facts = attempt.record, attempt.now, attempt.record.facts
     pending = error.pending if isinstance(error, UnusableChain) else attempt.pending
     not_after, end_in_use = (None if facts is None else facts.not_after), earliest_end(record)
@@ -113,7 +114,10 @@ def conclude_failure(
     if check_due(record, now) and not from_status_check:
         retry = now  # check the status while the next attempt waits
     end = build_conclusion(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
-    return end if result is None else replace(end, metrics=result.metrics)
+    if result is None:
+        return end
+    end = replace(end, metrics=result.metrics)
+    return end.unannounced() if is_repeated(attempt, error, result, level) else end
 
 
 def conclude_pending(attempt: Attempt, pending: Pending) -> Conclusion:

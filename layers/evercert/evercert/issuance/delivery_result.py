@@ -21,8 +21,15 @@ class Result:
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)
     used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
+    slots: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # destination → service, time
     unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
     problems: list[str] = field(default_factory=list)  # that did not prevent the delivery
+
+    def uncount(self, service: str) -> None:
+        """Subtract a write that was counted in this round, and not made."""
+        if service in self.used:
+            used, quota = self.used[service]
+            self.used[service] = used - 1, quota
 
     @property
     def warnings(self) -> list[str]:

@@ -238,7 +238,7 @@ class _Run:
             unannounced and any(d.revision == pending.revision for d in result.deliveries.values())
         )
 
-    def _conclude_failure(self, error: EvercertError) -> Conclusion:
+    def _conclude_failure(self, error: EvercertError) -> Conclusion | RunWithoutOutcome:
         return conclusion.conclude_failure(self._attempt(), error)
 
     def _attempt(self) -> Attempt:
