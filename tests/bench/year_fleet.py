@@ -24,7 +24,7 @@ from evercert.issuance.run import Issuance
 from evercert.scheduling.checker import check
 from evercert.timestamps import from_text, to_text
 from tests.bench.costs import ISSUER_SECONDS
-from tests.bench.year_doubles import YearCA
+from tests.bench.year_doubles import DatesObtainer, YearCA
 from tests.bench.year_places import Place, Places, YearACM, YearSlots
 from tests.doubles.fakes import LEASE, START, Bench, spec
 from tests.doubles.world import REDISPATCH
@@ -132,6 +132,7 @@ class Fleet:
         quota: int = 5_000,
         enforced: bool = False,
         interval: str = NO_CHECKS,
+        signed: bool = False,  # with keys and certificates instead of dates
     ) -> None:
         bench = Bench()
         self.clock, self.ca, self.interval = bench.clock, ca, interval
@@ -152,6 +153,9 @@ class Fleet:
             ),
             LEASE,
         )
+        steps = self.issuance._steps
+        if not signed:
+            steps.obtainer = DatesObtainer(self.records, steps.obtainer.seal, steps.abandonment, self.clock)
         self.runs: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.first: dict[str, datetime] = {}  # the first time of each event, and of the quota's alarm

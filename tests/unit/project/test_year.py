@@ -66,8 +66,8 @@ class SigningCA(YearCA):
         return Chain((self.key.sign_certificate(builder),))
 
 
-def _writes(ca: YearCA, *, lasts: timedelta, **more: Any) -> Any:
-    fleet = Fleet(ca, **more)
+def _writes(ca: YearCA, *, signed: bool, lasts: timedelta, **more: Any) -> Any:
+    fleet = Fleet(ca, signed=signed, **more)
     fleet.apply(evenly(3, 2 * DAY))
     fleet.live(START + lasts)
     return fleet.secret.writes, fleet.acm.writes, fleet.events, fleet.secret.least
@@ -77,9 +77,9 @@ def _writes(ca: YearCA, *, lasts: timedelta, **more: Any) -> Any:
 def test_fleet_of_dates_renews_like_certificates(case: str) -> None:
     down = ((START + 5 * DAY, START + 8 * DAY),) if case == "outage" else ()
     more: dict[str, Any] = {"quota": 4, "enforced": True} if case == "quota" else {}
-    real = _writes(SigningCA(SHORT, outages=down), lasts=12 * DAY, **more)
+    real = _writes(SigningCA(SHORT, outages=down), signed=True, lasts=12 * DAY, **more)
     with dates_for_chains():
-        simulated = _writes(YearCA(SHORT, outages=down), lasts=12 * DAY, **more)
+        simulated = _writes(YearCA(SHORT, outages=down), signed=False, lasts=12 * DAY, **more)
     assert simulated == real
     assert len(real[0]) >= 9
 
