@@ -196,7 +196,7 @@ def _exhausted(years: Sequence[Year]) -> list[str]:
         ("secrets: least validity left at a replacement", lambda one: _span(one.secret_left)),
         ("refused imports", lambda one: f"{one.attempts:,}"),
         ("events `certificate.failed`", lambda one: f"{one.announced:,}"),
-        ("imports that evercert counts, refused ones included", lambda one: f"{one.counted:,}"),
+        ("imports that evercert counts", lambda one: f"{one.counted:,}"),
     ]
     head = (f"ACM refuses imports over {QUOTA:,}", "47 days", "6 days")
     return table(head, [(name, *map(value, found)) for name, value in rows])

@@ -12,7 +12,7 @@ from evercert.contracts.ports import RateSlot
 from evercert.contracts.record import Delivery
 from evercert.deadline import Clock
 from evercert.documents.spec import Component
-from evercert.errors import Misconfigured
+from evercert.errors import QuotaExceeded
 from evercert.pki.certificate import Bundle
 
 YEAR = timedelta(days=365)  # the window of ACM's quota
@@ -61,6 +61,7 @@ class YearACM(Place):
     quota: int = 5_000
     enforced: bool = False
     refused: int = 0
+    refused_from: datetime | None = None
     _recent: deque[datetime] = field(default_factory=deque)
 
     def write(self, name: str, chain: Any) -> Delivered:
@@ -69,7 +70,8 @@ class YearACM(Place):
             self._recent.popleft()
         if self.enforced and len(self._recent) >= self.quota:
             self.refused += 1
-            raise Misconfigured("acm: import quota exceeded; request a higher one from AWS, or delete certificates")
+            self.refused_from = self.refused_from or now
+            raise QuotaExceeded("acm: import quota exceeded; request a higher one from AWS, or delete certificates")
         self._recent.append(now)
         return super().write(name, chain)
 
@@ -119,7 +121,7 @@ class Places:
 
 @dataclass
 class YearSlots:
-    """Slots of one import a second, counted like `DynamoDBRateSlots`: by month, refused imports included."""
+    """Slots of one import a second, counted like `DynamoDBRateSlots`: by month."""
 
     free: datetime | None = None
     months: dict[int, int] = field(default_factory=dict)
@@ -129,3 +131,6 @@ class YearSlots:
         self.free, month = at + SLOT, now.year * 12 + now.month
         self.months[month] = self.months.get(month, 0) + 1
         return RateSlot(at, sum(count for when, count in self.months.items() if month - when <= 12))
+
+    def give_back(self, service: str, at: datetime) -> None:
+        self.months[at.year * 12 + at.month] -= 1

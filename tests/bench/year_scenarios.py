@@ -140,7 +140,7 @@ def exhausted(
     ends = min(fleet.acm.holds.values())
     return Exhausted(
         alarm=since("quota"),
-        refused=since("certificate.failed"),
+        refused=fleet.acm.refused_from and fleet.acm.refused_from - START,
         expired_from=ends - START if ends <= fleet.clock() else None,
         expired=scale * sum(end <= fleet.clock() for end in fleet.acm.holds.values()),
         secret_left=fleet.secret.least,

@@ -486,15 +486,28 @@ class FakeAnnouncer:
 
 @dataclass
 class FakePace:
-    """Hands out one slot per second."""
+    """Hands out one slot per second; `unused` are those that were given back."""
 
     taken: dict[str, list[datetime]] = field(default_factory=dict)
+    unused: dict[str, list[datetime]] = field(default_factory=dict)
 
     def take(self, service: str, now: datetime) -> RateSlot:
         before = self.taken.setdefault(service, [])
         at = max([now, *(turn + timedelta(seconds=1) for turn in before[-1:] if turn <= now + timedelta(hours=6))])
         before.append(at)
-        return RateSlot(at, sum(turn > now - timedelta(days=365) for turn in before))
+        return RateSlot(at, self.used(service, now))
+
+    def give_back(self, service: str, at: datetime) -> None:
+        if self.used(service, at) > 0:
+            self.unused.setdefault(service, []).append(at)
+
+    def used(self, service: str, now: datetime) -> int:
+        """Return the writes of the last 365 days."""
+        taken, unused = (
+            sum(turn > now - timedelta(days=365) for turn in turns.get(service, []))
+            for turns in (self.taken, self.unused)
+        )
+        return taken - unused
 
 
 @dataclass

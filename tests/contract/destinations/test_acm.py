@@ -23,7 +23,7 @@ from evercert.destinations import acm_rules
 from evercert.destinations.acm import ACM
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.spec import Component
-from evercert.errors import Gone, Misconfigured, Rejected, Unavailable
+from evercert.errors import Gone, Misconfigured, QuotaExceeded, Rejected, Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Bundle, Chain
 from evercert.pki.keys import PrivateKey
@@ -465,7 +465,7 @@ def test_exceeded_import_quota_is_misconfigured() -> None:
     harness = strict(yearly=1)
     here = deliver(harness)
     for there in (NO_DELIVERY, here):
-        with pytest.raises(Misconfigured, match=r"acm .* import quota exceeded; request a higher one"):
+        with pytest.raises(QuotaExceeded, match=r"acm .* import quota exceeded; request a higher one"):
             deliver(harness, bundle(number=1), there)
 
 

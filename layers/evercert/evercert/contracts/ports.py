@@ -157,7 +157,10 @@ class RateLimiter(Protocol):
     """Assigns slots to all runs together: one write a second for each service."""
 
     def take(self, service: str, now: datetime) -> RateSlot:
-        """Reserve and return the next free slot; an unused slot is lost. Not idempotent; raises Unavailable."""
+        """Reserve, count and return the next free slot; an unused one is lost. Not idempotent; raises Unavailable."""
+
+    def give_back(self, service: str, at: datetime) -> None:
+        """Take back the count of the slot at this time: nothing was written. Not idempotent; raises Unavailable."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
 from evercert.destinations.aws_account import InAccount, require_owned, tags_of
 from evercert.documents.spec import Spec, text_of
-from evercert.errors import Busy, Gone, Misconfigured, Rejected, Unavailable
+from evercert.errors import Busy, Gone, Misconfigured, QuotaExceeded, Rejected, Unavailable
 from evercert.pki.certificate import Bundle, Chain
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class ACM:
                         f"cannot import into ACM: another client is changing {arn or 'the certificate'}"
                     ) from error
                 if code(error) == "LimitExceededException":
-                    raise Misconfigured(
+                    raise QuotaExceeded(
                         f"{self.service}: import quota exceeded; request a higher one from AWS, or delete certificates"
                     ) from error
                 raise

@@ -85,6 +85,7 @@ class Deliveries:
                 round_.result.errors[component.key] = error
             except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
                 round_.result.errors[component.key] = Unexpected.of(error)
+            round_.give_back_slot(component, pending.revision)
         result.settle(record.deliveries, pending.revision)
         return result
 
@@ -95,9 +96,7 @@ class Deliveries:
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
         except Rejected as error:  # by KMS, not by the issuer: the issued certificate is still valid
             raise Misconfigured(str(error)) from error
-        expected = chain.public_key
-        if pending.csr is not None:
-            expected = public_key_of(pending.csr)
+        expected = chain.public_key if pending.csr is None else public_key_of(pending.csr)
         if private_key.public_bytes() != public_bytes(expected):
             raise SealBroken(
                 f"cannot deliver revision {pending.revision}: the sealed private key does not match its CSR"
@@ -191,8 +190,24 @@ class _Round:
         if at - now > LONGEST_SLEEP:
             self.store(component, here.model_copy(update={"turn": at}))
             raise NotYet(f"{service} is limited to one write per second; waiting for a slot", at)
+        self.result.slots[component.key] = service, at
         if at > now:
             self.deliveries.sleep(at - now)
+
+    def give_back_slot(self, component: Component, revision: int) -> None:
+        """Take back the count of a slot in which nothing was written, unless its turn comes later.
+
+        After a lost answer the repetition counts: it finds the certificate at its place, and writes nothing.
+        """
+        here, slot = self.state(component), self.result.slots.get(component.key)
+        comes_later = here.turn is not None and here.turn > self.deliveries.clock()
+        if slot is None or here.revision == revision or comes_later:
+            return
+        with suppress(Rejected, Unavailable, Misconfigured):  # a table error: the count is too high by one
+            if here.turn is not None:
+                self.store(component, here.model_copy(update={"turn": None}))
+            self.deliveries.rate_limiter.give_back(*slot)
+            self.result.uncount(slot[0])
 
     def _require_settled(self, component: Component) -> None:
         """Raise NotYet while a first delivery whose response was lost may still appear.
@@ -212,10 +227,9 @@ class _Round:
         here, now = self.state(component), self.deliveries.clock()
         if here.location or not isinstance(destination, Creator) or not destination.creates:
             return here
-        intended_at = here.intended_at
-        if intended_at is not None:
+        if here.intended_at is not None:
             with self.deliveries.breaker.watch(state):
-                found = destination.find(intended_at)
+                found = destination.find(here.intended_at)
             if found is not None:
                 return self.store(component, here.model_copy(update={"location": found, "intended_at": None}))
         return self.store(component, here.model_copy(update={"intended_at": now}))

@@ -23,6 +23,7 @@ class Result:
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)
     used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
+    slots: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # destination → service, time
     unvalidated: set[str] = field(default_factory=set)  # destinations whose settings did not validate
     problems: list[str] = field(default_factory=list)  # that did not prevent the delivery
 
@@ -36,6 +37,12 @@ class Result:
         """Whether a destination took the revision in this run, or in one that crashed before its conclusion."""
         unannounced = record.facts is None or record.facts.revision != revision
         return self.taken > 0 or (unannounced and any(here.revision == revision for here in self.deliveries.values()))
+
+    def uncount(self, service: str) -> None:
+        """Subtract a write that was counted in this round, and not made."""
+        if service in self.used:
+            used, quota = self.used[service]
+            self.used[service] = used - 1, quota
 
     @property
     def warnings(self) -> list[str]:

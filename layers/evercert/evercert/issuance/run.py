@@ -234,7 +234,7 @@ class _Run:
             return replace(wait_until(self._attempt(), "waiting", slot, details), nudge_at=slot)
         return nothing_to_do(self._attempt())  # the destination that failed was removed
 
-    def _conclude_failure(self, error: EvercertError) -> Conclusion:
+    def _conclude_failure(self, error: EvercertError) -> Conclusion | RunWithoutOutcome:
         return conclusion.conclude_failure(self._attempt(), error)
 
     def _attempt(self) -> Attempt:

@@ -62,7 +62,7 @@ def full() -> dict[str, Any]:
             target="www.example.com:443", intermediates=1, at=START, result="outdated", since=START, announced="warning",
             problem="it serves another certificate", fingerprint_sha256="0" * 64,
         ),
-        "request_hash": "r", "issuer_hash": "i", "served": START, "failures": 1, "retry_at": moment, "renew_at": moment,
+        "request_hash": "r", "issuer_hash": "i", "not_after": moment, "served": START, "failures": 1, "retry_at": moment, "renew_at": moment,
         "check_at": moment, "warned": 1, "resting": True,
         "facts": Facts(revision=1, serial_number="01", not_before=START, not_after=moment, fingerprint_sha256="f", names=("dns:a",)),
         "deliveries": {"secretsmanager": Delivery(revision=1, location="arn", version="v", intended_at=START)},

@@ -57,7 +57,7 @@ def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
     facts = changes.get("facts")
     if not isinstance(facts, Facts):
         return dict(changes)
-    return {**changes, "not_after": facts.not_after, "expiry_shard": shard(name)}
+    return {"not_after": facts.not_after, **changes, "expiry_shard": shard(name)}
 
 
 def due(name: str, at: datetime | None) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
         fields = {attr: value for attr, value in values.items() if attr not in _NOT_IN_THE_MODEL}
         if isinstance(fields.get("spec"), str):
             fields["spec"] = json.loads(fields["spec"])
-        record = Record.model_validate(fields)
+        record = Record.model_validate({**fields, "not_after": moment(values.get("not_after"))})
     except ValidationError as error:
         return _unreadable(values, name, first_problem(error))
     except (ValueError, RecursionError):

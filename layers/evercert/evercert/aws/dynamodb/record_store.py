@@ -25,6 +25,7 @@ OWNED = frozenset(
         "revision",
         "outcomes",
         "facts",
+        "not_after",
         "request_hash",
         "issuer_hash",
         "served",
