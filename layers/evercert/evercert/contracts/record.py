@@ -81,19 +81,14 @@ class Facts(Part):
 
 
 class Delivery(Part):
-    """The state of one destination and of a delivery in progress there.
+    """The state of one destination and of a delivery in progress there."""
 
-    `revision` 0: nothing is delivered yet. `intended_at`: start of a delivery that may have happened, although it is
-    not stored.
-    `turn`: the slot of its next write. `retry_at`: earliest retry after a failure of this destination.
-    """
-
-    revision: Count = 0
+    revision: Count = 0  # 0: nothing is delivered yet
     location: str = ""
     version: str = ""
-    intended_at: Instant | None = None
-    turn: Instant | None = None
-    retry_at: Instant | None = None
+    intended_at: Instant | None = None  # start of a delivery whose outcome is not stored yet
+    turn: Instant | None = None  # the slot of its next write
+    retry_at: Instant | None = None  # earliest retry after a failure of this destination
 
     @property
     def in_doubt(self) -> bool:
@@ -234,9 +229,8 @@ class Record(Part):
 
         Raises Rejected after the last number.
         """
-        known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
-        known += [part.revision for part in (self.facts, self.pending) if part is not None]
-        last = max(known)
+        others = [part.revision for part in (self.facts, self.pending) if part is not None]
+        last = max([self.revision, *(delivery.revision for delivery in self.deliveries.values()), *others])
         if last >= LAST_COUNT:
             raise Rejected(f"no revision follows {last}: a manual edit set it; delete {self.name} and apply it again")
         return last + 1
