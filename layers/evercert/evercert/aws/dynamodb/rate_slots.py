@@ -55,9 +55,14 @@ class DynamoDBRateSlots:
                     TableName=self._table,
                     Key=_key(service),
                     UpdateExpression="ADD #month :less",
-                    ConditionExpression="#month BETWEEN :one AND :most",
+                    ConditionExpression="attribute_type(#month, :number) AND #month BETWEEN :one AND :most",
                     ExpressionAttributeNames={"#month": _month(at, 0)},
-                    ExpressionAttributeValues={":less": {"N": "-1"}, ":one": {"N": "1"}, ":most": {"N": str(MOST)}},
+                    ExpressionAttributeValues={
+                        ":number": {"S": "N"},
+                        ":less": {"N": "-1"},
+                        ":one": {"N": "1"},
+                        ":most": {"N": str(MOST)},
+                    },
                 )
             except ClientError as error:
                 if code(error) not in {"ConditionalCheckFailedException", "ValidationException"}:
