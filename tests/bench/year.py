@@ -1,6 +1,6 @@
-"""A year of 1,000 certificates of 47 and of 6 days, lived by a simulated clock: use of limits, costs, and slack.
+"""A year of 1,000 certificates of 47 and of 6 days on a simulated clock: use of limits, costs, and slack.
 
-The processes share the scenarios; the emulator only serves the calls of one renewal and of one status check, to be counted.
+The processes share the scenarios; the emulator serves only the counted calls of one renewal and of one status check.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def measure(world: World) -> dict[str, Part]:
 
 
 def lived() -> list[Year]:
-    """Live the year of each lifetime, and what can go wrong in it, in as many processes as there are processors."""
+    """Simulate the year of each lifetime, and its failures, in as many processes as there are processors."""
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         longest = {one: pool.submit(year_scenarios.ordinary, one) for one in sorted(LIFETIMES)}
         rest = {one: _submitted(pool, one) for one in LIFETIMES}
@@ -69,7 +69,7 @@ def _year(ordinary: Future[Ordinary], rest: dict[str, list[Future[object]]]) -> 
 
 
 def _figures(years: Sequence[Year]) -> list[Figure]:
-    """Return the promises of a year in which nothing fails for longer than a day."""
+    """Return the targets of a year in which nothing fails for longer than a day."""
     ordinary = [year.ordinary for year in years]
     expired = [year.evenly[0].expired + sum(one.expired for one in year.refused) for year in years]
     orders = [one.in_three_hours for one in ordinary]

@@ -170,7 +170,7 @@ class YearCA:
     suggests = False
 
     def _take_token(self, request: Request) -> datetime | None:
-        """Return None, or when to come again; Let's Encrypt exempts what it suggests."""
+        """Return None, or when to try again; Let's Encrypt exempts the renewals that it suggests."""
         if self.limit is None or (self.suggests and request.previous is not None):
             return None
         return self._buckets.take("account", self.limit, request.now)

@@ -20,10 +20,10 @@ from tests.doubles.fakes import START
 
 CERTIFICATES = 1_000
 QUOTA = 5_000  # imports of ACM in 365 days
-QUOTA_SCALE = 20  # the year over the quota is lived by a twentieth of the certificates, with a twentieth of the quota
+QUOTA_SCALE = 20  # the year over the quota is simulated with a twentieth of certificates and quota
 CHECKED = 20  # certificates with daily status checks
 ORDERS, ORDERS_IN = 300, timedelta(hours=3)  # Let's Encrypt: new orders of an account
-LIMIT = OrderLimit(ORDERS - 1, ORDERS_IN / ORDERS)  # what evercert makes of it
+LIMIT = OrderLimit(ORDERS - 1, ORDERS_IN / ORDERS)  # as evercert waits for it
 WEEK = 7 * DAY
 
 
@@ -127,7 +127,7 @@ def outage(lifetime: timedelta, lasts: timedelta, *, at_once: bool, certificates
 def exhausted(
     lifetime: timedelta, certificates: int = CERTIFICATES // QUOTA_SCALE, lasts: timedelta = YEAR
 ) -> Exhausted:
-    """Let ACM refuse imports over the quota; certificates and quota are scaled down alike, counts scaled up again."""
+    """Let ACM refuse imports over the quota; certificates and quota are scaled down alike, and counts up again."""
     scale = CERTIFICATES // certificates
     with dates_for_chains():
         fleet = Fleet(YearCA(lifetime, limit=LIMIT), quota=QUOTA // scale, enforced=True)

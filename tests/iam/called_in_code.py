@@ -1,6 +1,6 @@
 """AWS operations that the code of the functions can call: methods of the typed clients in all modules that they load.
 
-It finds also calls that no test makes. A module names its clients by their types (`types_boto3_kms`), by the properties of
+It also finds calls that no test makes. A module names its clients by their types (`types_boto3_kms`), by the properties of
 `Clients`, or by the services that it passes to `client` and `client_in`.
 """
 

@@ -1,8 +1,8 @@
 """Start a function faster: functions import this module first, and call `finish` last.
 
 While a function loads its modules, nothing becomes garbage, and each collection searches everything that was loaded.
-Lambda gives a full CPU until `finish` returns, and later the share of the function's memory; so clients are created
-here.
+Lambda gives a full CPU until `finish` returns, and later a share that depends on the function's memory. Therefore the
+first clients are created before.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class NotProven(Misconfigured):
 
 
 class QuotaExceeded(Misconfigured):
-    """A quota of writes is used up, perhaps for months, and for every other certificate."""
+    """A quota of writes is used up for all certificates, perhaps for months."""
 
 
 class LoginRefused(Misconfigured):

@@ -94,7 +94,7 @@ class Clients:
         return client
 
     def ready(self, *names: str) -> Self:
-        """Create clients before their first call; a call repeats and reports what fails here."""
+        """Create clients before their first call, which repeats what fails here, and reports it."""
         with suppress(BotoCoreError):
             for name in names:
                 getattr(self, name).meta  # noqa: B018 (a client is created when it is used)

@@ -17,8 +17,8 @@ class Limits:
     """Time limits of one call, in seconds: of each attempt, and of the pauses between attempts.
 
     `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1. `lean`: botocore
-    does not check parameters, which the tests do, sends a fixed user agent, and resolves the endpoint once: together a
-    third of its time for a call.
+    does not check parameters, sends a fixed user agent, and resolves the endpoint once. Together this saves a third of
+    its time for a call. The tests check the parameters.
     """
 
     connect: int

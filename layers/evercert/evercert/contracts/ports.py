@@ -160,7 +160,7 @@ class RateLimiter(Protocol):
         """Reserve, count and return the next free slot; an unused one is lost. Not idempotent; raises Unavailable."""
 
     def give_back(self, service: str, at: datetime) -> None:
-        """Take back the count of the slot at this time: nothing was written. Not idempotent; raises Unavailable."""
+        """Uncount the slot at this time, in which nothing was written. Not idempotent; raises Unavailable."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class BreakerReadingIssuers(Issuers, Protocol):
     def open_beside(
         self, name: str, certificate: str | None, services: Sequence[str]
     ) -> tuple[OpenIssuer, Mapping[str, BreakerState]]:
-        """Return what `open` returns, and the breakers of these services, or none of them. Raises as `open` does."""
+        """Return what `open` returns, with the breakers of these services or with none; raise what `open` raises."""
 
 
 class Announcer(Protocol):

@@ -191,7 +191,7 @@ class Record(Part):
     revision: Count = 0
     outcomes: Count = 0
     facts: Facts | None = None
-    not_after: Instant | None = None  # the earliest in use: a destination may still have an earlier certificate
+    not_after: Instant | None = None  # the earliest of the certificates in use: a destination may lag
     request_hash: str | None = None
     issuer_hash: str | None = None
     served: Instant | None = None

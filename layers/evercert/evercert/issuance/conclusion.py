@@ -81,7 +81,7 @@ def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclus
 def conclude_failure(
     attempt: Attempt, error: EvercertError, result: Result | None = None, *, from_status_check: bool = False
 ) -> Conclusion | RunWithoutOutcome:
-    """Conclude a run in which no destination took the revision; a quota that is still used up is not announced."""
+    """Conclude a run in which no destination took the revision; a used-up quota is announced only once."""
     record, now, facts = attempt.record, attempt.now, attempt.record.facts
     pending = error.pending if isinstance(error, UnusableChain) else attempt.pending
     not_after, end_in_use = (None if facts is None else facts.not_after), earliest_end(record)

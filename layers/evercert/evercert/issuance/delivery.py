@@ -123,7 +123,7 @@ class _Round:
         return here
 
     def store_delivered(self) -> None:
-        """Store what is delivered; after a table error, the end of the run does."""
+        """Store the deliveries of this round so far; after a table error, the end of the run stores them."""
         with suppress(Unavailable, Misconfigured):
             self._write()
 
@@ -195,9 +195,9 @@ class _Round:
             self.deliveries.sleep(at - now)
 
     def give_back_slot(self, component: Component, revision: int) -> None:
-        """Take back the count of a slot in which nothing was written, unless its turn comes later.
+        """Uncount a slot in which nothing was written, unless its turn comes later.
 
-        After a lost answer the repetition counts: it finds the certificate at its place, and writes nothing.
+        After a lost answer, the slot of the repetition counts instead: it finds the certificate, and writes nothing.
         """
         here, slot = self.state(component), self.result.slots.get(component.key)
         comes_later = here.turn is not None and here.turn > self.deliveries.clock()

@@ -19,7 +19,7 @@ class Result:
     deliveries: dict[str, Delivery]
     began: datetime
     taken: int = 0
-    unstored: bool = False  # a delivery that the end of the run stores
+    unstored: bool = False  # whether the end of the run still has to store a delivery
     errors: dict[str, EvercertError] = field(default_factory=dict)
     later: dict[str, NotYet] = field(default_factory=dict)
     used: dict[str, tuple[int, int]] = field(default_factory=dict)  # service → writes in 365 days, quota
@@ -28,7 +28,7 @@ class Result:
     problems: list[str] = field(default_factory=list)  # that did not prevent the delivery
 
     def settle(self, before: Mapping[str, Delivery], revision: int) -> None:
-        """Remove the doubt of this round where a delivery failed; that of an earlier run, in `before`, stays."""
+        """Remove the doubt of this round where a delivery failed; keep that of an earlier run, in `before`."""
         for key, here in self.deliveries.items():
             if here.in_doubt and here.revision != revision and not before.get(key, Delivery()).in_doubt:
                 self.deliveries[key] = here.model_copy(update={"intended_at": None})
@@ -39,7 +39,7 @@ class Result:
         return self.taken > 0 or (unannounced and any(here.revision == revision for here in self.deliveries.values()))
 
     def uncount(self, service: str) -> None:
-        """Subtract a write that was counted in this round, and not made."""
+        """Subtract a write that was counted in this round, but not made."""
         if service in self.used:
             used, quota = self.used[service]
             self.used[service] = used - 1, quota
@@ -62,10 +62,10 @@ class Result:
 
 
 def intended_deliveries(record: Record, now: datetime) -> dict[str, Delivery] | None:
-    """Return the deliveries of a record, in doubt where a new revision is going to replace another; None if nowhere.
+    """Return the deliveries of a record, in doubt where a new revision will replace another; None if nowhere.
 
-    Stored before a round, they allow it to store its deliveries at its end: until then, no run takes a revision for
-    unused that a destination may have.
+    They are stored before a round, which may then store its deliveries at its end. Until then, no run treats a
+    revision as unused that a destination may have.
     """
     found = {
         key: here.model_copy(update={"intended_at": here.intended_at or now}) if here.revision else here

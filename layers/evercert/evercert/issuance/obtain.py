@@ -33,7 +33,7 @@ Watched = AbstractContextManager[None]  # the breaker's context of calls to the 
 
 
 def first_changes(record: Record, pending: Pending) -> Changes:
-    """Return the changes of a record whose revision begins."""
+    """Return the changes that begin this revision in the record."""
     return {"revision": max(record.revision, pending.revision), "state": "pending", "pending": pending}
 
 
@@ -58,7 +58,7 @@ class Obtainer:
     ) -> Pending:
         """Return the pending revision with its sealed private key or CSR; store it before a certificate is requested.
 
-        A self-signed certificate needs no request, so it is stored together with this revision.
+        A self-signed certificate needs no request to another service, so it is stored together with its revision.
         """
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None

@@ -29,5 +29,5 @@ def is_paused(
 
 
 def next_check(record: Record, now: datetime) -> datetime:
-    """Return when a paused certificate is looked at again; certificates are spread over the last third."""
+    """Return when to check a paused certificate again; certificates are spread over the last third."""
     return now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)

@@ -1,4 +1,4 @@
-"""Repetition of runs: the nudge for the own certificate, the floor under endless loops, failures announced before."""
+"""Repetition of runs: nudges for the same certificate, a limit for immediate runs, failures announced before."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def nudge_again(queue: Queue, name: str, at: datetime, now: datetime, *, repeats
 
 
 def is_repeated(attempt: Attempt, error: EvercertError, result: Result, level: Severity) -> bool:
-    """Whether earlier runs announced that the same destinations fail because of a quota, with this severity.
+    """Whether an earlier run announced, with this severity, that a quota stops the same destinations.
 
-    A quota may remain used up for months, and fails every certificate twice a day.
+    A quota may remain used up for months, in which each certificate fails twice a day.
     """
     record, last = attempt.record, attempt.record.last_error
     failed_before = all(

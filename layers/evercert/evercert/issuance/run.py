@@ -49,7 +49,7 @@ class Issuance:
     def __init__(self, ports: Ports, lease: timedelta, steps: Callable[[Ports], Steps] = Steps) -> None:
         self._ports = ports
         self._lease = lease
-        self._steps = steps  # makes those of one run, from ports with its memory
+        self._steps = steps  # builds the steps of one run, whose ports have its memory
 
     def run(self, name: str, repeats: int = 0) -> RunReport:
         """Take the certificate as far as possible now; raises only the errors of the record store.

@@ -43,7 +43,7 @@ def _services(record: Record, destinations: Destinations) -> tuple[str, ...]:
 
 
 class RunIssuers:
-    """Issuers that are opened together with the breakers that the run is going to need."""
+    """Issuers that are opened together with the breakers that the run will need."""
 
     def __init__(self, issuers: Issuers, breakers: RunBreakers, needed: Callable[[], tuple[str, ...]]) -> None:
         self._issuers = issuers
@@ -52,7 +52,7 @@ class RunIssuers:
         self._missing: tuple[str, ...] | None = None
 
     def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
-        """Return the issuer; raise as the wrapped ones do."""
+        """Return the issuer; raise what the wrapped issuers raise."""
         if not isinstance(self._issuers, BreakerReadingIssuers):
             return self._issuers.open(name, certificate)
         if self._missing is None:
@@ -90,7 +90,7 @@ class RunDestinations:
         self._opened: dict[tuple[str, str], Destination] = {}
 
     def open(self, component: Component, certificate: str) -> Destination:
-        """Return the destination; raise as the wrapped ones do."""
+        """Return the destination; raise what the wrapped destinations raise."""
         key = component.key, certificate
         if key not in self._opened:
             self._opened[key] = self._destinations.open(component, certificate)
@@ -106,7 +106,7 @@ class RunBreakers:
         self._known: dict[str, tuple[datetime, BreakerState]] = {}
 
     def remember(self, states: Mapping[str, BreakerState]) -> None:
-        """Remember states that were read together with something else."""
+        """Remember states that were read together with an issuer."""
         now = self._clock()
         self._known.update({service: (now, state) for service, state in states.items()})
 

@@ -44,7 +44,7 @@ class Conclusion:
     nudge_at: datetime | None = None  # before the next tick: a rate slot is due
 
     def unannounced(self) -> RunWithoutOutcome:
-        """Return the same end without the outcome, whose data is in the log line; the metrics count it as before."""
+        """Return the same end without an event; the log line has the data, and the metrics count it as before."""
         changes = {name: value for name, value in self.changes.items() if name != "outcomes"}
         details = {"severity": self.outcome.severity, **self.outcome.data, **self.metrics}
         return RunWithoutOutcome("waiting", changes, self.due_at, details, self.nudge_at)

@@ -74,9 +74,10 @@ def severity(now: datetime, renew: datetime | None, not_after: datetime | None) 
 
 
 def severity_of(record: Record, now: datetime) -> Severity:
-    """Return the severity of a failure, by the certificate in use that ends first.
+    """Return the severity of a failure, by the certificate in use that expires first.
 
-    The planned renewal of an earlier certificate is not stored: it was as long before its end as that of the newest.
+    The planned renewal of an earlier certificate is not stored. It is taken to be as long before its expiry as that of
+    the newest certificate.
     """
     facts, end = record.facts, earliest_end(record)
     if facts is None or end is None or now >= end:
@@ -85,7 +86,7 @@ def severity_of(record: Record, now: datetime) -> Severity:
 
 
 def earliest_end(record: Record) -> datetime | None:
-    """Return the earliest end of the certificates in use: a destination that lags still has an earlier one."""
+    """Return the earliest expiry of the certificates in use: a destination that lags still has an earlier one."""
     facts, deliveries = record.facts, record.deliveries
     if facts is None or record.not_after is None:
         return None if facts is None else facts.not_after

@@ -152,7 +152,7 @@ class Certificates(AutomaticRenewals, Inventory, IssuanceTrail, Protocol):
     """Requests and certificates; every write is conditional, and stores its entry of the issuance trail."""
 
     def open(self, request: RequestRecord, token: str | None, key: bytes | None = None) -> RequestRecord:
-        """Store a request, its token and its claim on a renewal; return it, or an earlier one with the same.
+        """Store a request, its token and its claim on a renewal; return it, or an earlier one with one of these.
 
         Raise Refusal (400) if `key` (DER SubjectPublicKeyInfo) was revoked as compromised: then nothing is stored.
         """

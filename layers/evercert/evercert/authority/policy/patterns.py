@@ -14,7 +14,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 LONGEST = 255
-COMPILED = 1_024  # texts in memory, each of at most LONGEST characters: patterns of policies, also of refused ones
+COMPILED = 1_024  # cached texts of at most LONGEST characters: patterns of policies, including refused ones
 _WRONG_CHARACTERS = f"must have 1 to {LONGEST} printable characters, without spaces around them"
 _UNRESERVED = re.compile(r"%(?:2D|2E|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])", re.IGNORECASE)  # RFC 3986 §2.3
 _SPACES = re.compile(r"\s+")

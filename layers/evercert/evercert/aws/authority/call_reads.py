@@ -33,8 +33,8 @@ class _Call:
 class CallReads:
     """Reads of one call at a time; no item outlives its call, so a change counts from the next call on.
 
-    What outlives a call are the keys that it needed after a key. A later call of the same kind that reads this key
-    reads those with it, in one batch. A wrong guess costs read units; it never replaces a read.
+    Only keys outlive a call: for each key, those that the call needed after it. A later call of the same kind that
+    reads the key reads those with it, in one batch. A wrong guess costs read units; it never replaces a read.
     """
 
     def __init__(self, client: DynamoDBClient) -> None:
@@ -55,7 +55,7 @@ class CallReads:
             self._learn(begun)
 
     def refresh(self) -> None:
-        """Forget the items that the call has read so far; it reads them once more when it needs them."""
+        """Forget the items that the call has read so far; later reads of the call fetch them again."""
         if self._call is not None:
             self._call.items.clear()
 
@@ -76,7 +76,7 @@ class CallReads:
             return self._read(keys, doing)
         if missing := [key for key in keys if key not in call.items]:
             call.items |= self._read(missing, doing)
-        call.needed.update(dict.fromkeys(keys, True))  # last: a key that DynamoDB refuses must not spoil later batches
+        call.needed.update(dict.fromkeys(keys, True))  # last: no key that DynamoDB refuses may be in later batches
         return {key: call.items[key] for key in keys}
 
     def _read(self, keys: Sequence[Key], doing: str) -> dict[Key, Item]:
@@ -125,7 +125,7 @@ class CallReads:
 
 
 def _by_key(table: str, items: Iterable[Any]) -> Iterator[tuple[Key, Any]]:
-    """Yield items or keys by their key; raise InvalidAnswer, because other tables of evercert have no `sk`."""
+    """Yield items or keys by their key; raise InvalidAnswer without `sk`, which `answers` does not require."""
     for item in items:
         try:
             yield (table, item["pk"]["S"], item["sk"]["S"]), item

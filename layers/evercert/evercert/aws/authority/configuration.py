@@ -51,7 +51,7 @@ class DynamoDBConfiguration:
         self._client = client
         self._table = table
         self._reads = reads or CallReads(client)
-        self._ca_ids: dict[str, str] = {}  # by name, as last read: where to look, not what to return
+        self._ca_ids: dict[str, str] = {}  # by name, as last read; each call reads the CAs themselves
 
     def refresh(self) -> None:
         """Forget the items of the call."""
