@@ -106,7 +106,7 @@ def test_disabled_key_is_misconfigured(signer, ceremony: Ceremony, world: World,
 
 
 def start_again(module: ModuleType) -> None:
-    """Let the function prepare itself again, with its clock of now."""
+    """Let the function prepare itself again, with the current clock."""
     module._deadline.cache_clear()
     module._service.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Lean clients: the same requests as others, prepared in less time."""
+"""Lean clients: the same requests as those of usual clients, prepared in less time."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_raised_count_is_not_set_back(bench: Bench, ca: ScriptedCA) -> None:
 
 
 def test_number_of_a_failed_revision_is_not_used_again(bench: Bench, ca: ScriptedCA) -> None:
-    """The table took the end of the run, and not the revision itself."""
+    """The end of the run was stored, but not the revision itself."""
     ca.script = ["pending"]
     bench.want(spec())
     bench.run()

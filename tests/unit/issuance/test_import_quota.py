@@ -40,7 +40,7 @@ def shelf(bench: Bench) -> Refusing:
 
 @pytest.fixture
 def secret(bench: Bench, shelf: Refusing) -> None:
-    """Want a certificate at the shelf and in a secret; the shelf refuses its renewal."""
+    """Issue a certificate for the shelf and a secret; the shelf refuses its renewal."""
     bench.want(spec(to=("here", "secret"), lifecycle={"status-check-interval": "90d"}))
     bench.run()
     shelf.error = FULL
@@ -92,7 +92,7 @@ def test_write_with_a_lost_answer_counts_once(bench: Bench, shelf: Refusing) -> 
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_throttled_write_counts_once(bench: Bench, shelf: Refusing, waits: bool) -> None:
-    """The turn of the refused write is over: the next one takes another, and counts."""
+    """The slot of the refused write has passed: the next write takes another one, and counts."""
     bench.want(spec())
     before_us = 30 if waits else 0
     queue(bench, before_us)
@@ -195,7 +195,7 @@ def test_refusal_of_a_request_is_announced(bench: Bench, shelf: Refusing) -> Non
     assert [bench.run(), again(bench).outcome] == ["certificate.failed", "waiting"]
 
 
-def test_issuer_keeps_its_failures_announced(bench: Bench) -> None:
+def test_quota_of_an_issuer_is_announced_each_time(bench: Bench) -> None:
     bench.want(spec())
     bench.issuers.known["main"] = OpenIssuer(None, "identity")  # type: ignore[arg-type]
     bench.issuers.error = QuotaExceeded("the CA has used up its quota")

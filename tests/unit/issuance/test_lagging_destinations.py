@@ -113,7 +113,7 @@ def test_expiry_index_has_the_earliest_certificate(bench: Bench, lagging: Record
 
 
 def test_lagging_record_keeps_its_schema(bench: Bench, lagging: Record) -> None:
-    """The previous release reads it: it ignores `not_after`, which only its index used."""
+    """The previous release can read the record: it ignores `not_after`, which only its index used."""
     item = bench.table.items["certificate#web", "record"]
     assert lagging.facts is not None
     assert item["schema"] == {"N": str(PREVIOUS_SCHEMA)}
@@ -132,7 +132,7 @@ def test_removed_destination_counts_no_more(bench: Bench, lagging: Record) -> No
 
 
 def test_destination_without_a_certificate_does_not_count(bench: Bench) -> None:
-    """It lost none: only the certificate of the other one can end."""
+    """Only the certificate of the other destination can expire."""
     bench.want(spec(to=("a", "b")))
     destination(bench, "b", *[REFUSED] * 99)
     assert bench.run() == "certificate.issued"
@@ -142,7 +142,7 @@ def test_destination_without_a_certificate_does_not_count(bench: Bench) -> None:
     assert earliest_end(bench.record()) == facts(bench).not_after
 
 
-def test_spoiled_end_is_ignored(bench: Bench, lagging: Record) -> None:
+def test_invalid_expiry_is_ignored(bench: Bench, lagging: Record) -> None:
     bench.table.items["certificate#web", "record"]["not_after"] = {"S": "soon"}
     assert bench.record().not_after is None
     bench.clock.now = at_share(lagging, 0.9)
@@ -158,7 +158,7 @@ def test_end_in_the_first_year_is_critical(bench: Bench, lagging: Record) -> Non
 
 
 def test_short_certificate_does_not_hide_a_longer_one(bench: Bench, lagging: Record) -> None:
-    """The newest certificate may end first, for example after an edit."""
+    """The newest certificate may expire first, for example after an edit."""
     bench.edit(spec(to=("a", "b"), attributes={"common-name": "www.example.com", "ttl": "2d"}))
     assert bench.run() == "certificate.renewed"
     assert bench.record().not_after == facts(bench).not_after == earliest_end(bench.record())

@@ -1,4 +1,4 @@
-"""Memory of one run: what it does not ask twice, and what it stores at once all the same."""
+"""Memory of one run: which calls it saves, and what is still stored at once."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_unknown_destination_does_not_hide_the_others(bench: Bench) -> None:
 
 # -- what is stored at once ---------------------------------------------------------------------------------------------
 def test_first_import_is_stored_at_once(bench: Bench) -> None:
-    """A crash after it must not lose the location: the next run would create a second object."""
+    """A crash after the import must not lose the location: the next run would create a second object."""
     _, second = shelves(bench)
     seen: list[Delivery] = []
     second.while_delivering = lambda: seen.append(here(bench))

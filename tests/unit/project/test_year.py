@@ -113,7 +113,7 @@ def test_status_checks_change_no_renewal() -> None:
     assert checks > 170
 
 
-def test_dates_read_what_they_wrote() -> None:
+def test_dates_survive_storage() -> None:
     dates = Dates((), (), START, START + DAY, 77)
     assert Dates.from_pem(dates.pem) == dates
     assert (dates.begins, dates.ends, dates.serial_number) == (START, START + DAY, "4d")

@@ -18,7 +18,7 @@ LATER = START + timedelta(hours=1)
 
 
 class Contended:
-    """The client while other transactions check a compromised key: DynamoDB cancels the first `times` writes of it."""
+    """A client whose first `times` writes of a compromised key conflict with transactions that check the key."""
 
     def __init__(self, inner: Any, times: int) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""Checks that a call repeats read the configuration as it is by then, and not as the call has read it before."""
+"""Checks that a call repeats read the current configuration, not what the call read before."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_approval_after_a_lost_race_reads_the_policy_again(
     assert setting.certificates.requests[request].status == "pending_approval"
 
 
-def test_credential_of_an_identity_deleted_meanwhile(configured: Configured) -> None:
+def test_credential_of_a_deleted_identity_is_refused(configured: Configured) -> None:
     identity, profile, clock = configured.identity, configured.profile, configured.client.setting.clock
     credentials = HostCredentials(configured.configuration, configured.configuration, pytest.fail, clock)  # type: ignore[arg-type]
     with configured.reads.call("fetch"):

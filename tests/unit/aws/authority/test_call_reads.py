@@ -1,4 +1,4 @@
-"""Reads of one call: nothing but the keys outlives it."""
+"""Reads of one call: only the keys outlive it."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_call_within_a_call_is_refused(reads: CallReads, tables: Tables) -> None
     assert tables.calls == [[CA]]
 
 
-def test_failed_lesson_ends_the_call(reads: CallReads, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_learning_ends_the_call(reads: CallReads, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise MemoryError
 
@@ -239,7 +239,7 @@ def test_revoked_token_leaves_no_keys(reads: CallReads, tables: Tables) -> None:
     assert tables.calls == [[TOKEN]]
 
 
-def test_refused_key_spoils_no_later_call(reads: CallReads, tables: Tables) -> None:
+def test_refused_key_is_in_no_later_batch(reads: CallReads, tables: Tables) -> None:
     endless = (CONFIGURATION, "eab", "x" * 2_000)
 
     def fail() -> None:
