@@ -113,6 +113,7 @@ def test_daemon_renews_by_event_and_ends_by_signal(stack: Stack, tmp_path: Path)
     running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         wait_for((tmp_path / "ran").exists)
+        wait_for((tmp_path / "health.json").exists)
         wait_for(lambda: json.loads((tmp_path / "health.json").read_text())["ok"])
         assert stack.evercert("renew", name, "--wait").returncode == 0
         wait_for(lambda: len((tmp_path / "ran").read_text().splitlines()) == 2)
