@@ -105,7 +105,9 @@ class Watch:
             if late:
                 self.overdue.add((record.uid, before[0]))
         if pending is not None:
-            self.under_way[record.uid] = pending.revision, pending.deadline, pending.csr
+            same = before is not None and before[0] == pending.revision  # beside the chain is no CSR of evercert
+            csr = before[2] if before is not None and same and pending.csr is None else pending.csr
+            self.under_way[record.uid] = pending.revision, pending.deadline, csr
             if pending.chain is not None:
                 self.saved[record.uid, pending.revision] = pending.chain
 

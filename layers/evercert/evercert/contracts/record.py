@@ -140,7 +140,8 @@ class Pending(Part):
     request_hash: str
     issuer_hash: str
     sealed_key: str | None = None  # None: the user supplied a CSR, or the issuer generates the key
-    csr: str | None = None  # None: the issuer generates the key, and `nonce` identifies this revision
+    # None: the issuer generates the key, and `nonce` identifies this revision; or the chain is here, with the key in it.
+    csr: str | None = None
     nonce: str | None = None
     followed: bool = False  # issued elsewhere: evercert must not revoke it
     restores: Count | None = None  # the kept revision that a rollback delivers again

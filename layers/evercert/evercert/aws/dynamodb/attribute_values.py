@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 
+LARGEST_TEXT = 1_000_000  # bytes of a text that was compressed; what evercert compresses is shorter
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A text that is stored compressed, as a binary."""
+
+    text: str
+
+
 @dataclass(frozen=True)
 class Foreign:
-    """A binary or a set, which evercert never writes: as it was stored, so that a condition can name it."""
+    """A binary or a set: as it was stored, so that a condition can name it. Only `text_of` reads one of evercert."""
 
     stored: Mapping[str, Any]
 
@@ -30,13 +41,15 @@ def written(value: object) -> dict[str, Any]:
             return {"L": [written(part) for part in value]}
         case Foreign():
             return dict(value.stored)
+        case Compressed():
+            return {"B": zlib.compress(value.text.encode(), 9)}
     raise TypeError(f"no {type(value).__name__} can be stored")
 
 
 def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Return the Python value, from which `written` makes the same attribute value.
 
-    Binaries and sets (manual edits) become Foreign, which no model accepts.
+    Binaries and sets become Foreign, which no model accepts.
     """
     ((kind, content),) = value.items()
     match kind:
@@ -51,3 +64,23 @@ def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
         case "L":
             return [read(part) for part in content]
     return Foreign({kind: sorted(content) if kind in {"SS", "NS", "BS"} else content})  # a set has no order
+
+
+def text_of(value: object) -> str:
+    """Return a text that `read` returned, compressed or not.
+
+    Raises ValueError for anything else, and for more than LARGEST_TEXT bytes: a manual edit may unpack to gigabytes.
+    """
+    stored = value.stored.get("B") if isinstance(value, Foreign) else value
+    if isinstance(stored, str):
+        return stored
+    if not isinstance(stored, bytes):
+        raise ValueError(f"not a text: {type(stored).__name__}")
+    unpacked = zlib.decompressobj()
+    try:
+        text = unpacked.decompress(stored, LARGEST_TEXT)
+    except zlib.error as error:
+        raise ValueError(f"not a compressed text: {error}") from error
+    if not unpacked.eof:
+        raise ValueError("a compressed text that is cut off or too long")
+    return text.decode()
