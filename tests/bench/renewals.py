@@ -114,7 +114,7 @@ def _recorded(world: World, act: Callable[[], None]) -> Renewal:
         calls.append(Call(model.service_model.service_name, model.name, copy.deepcopy(params)))
 
     own = [getattr(world.clients, name) for name in ("dynamodb", "sqs", "sns", "kms", "secretsmanager", "acm")]
-    with WriteMeter(world.clients.dynamodb, world.operator.dynamodb) as meter:
+    with WriteMeter(world.clients.dynamodb, world.operator.dynamodb, world.table) as meter:
         world.tick()  # its queries serve all certificates, and are no calls of this one
         before = world.items()
         for client in own:

@@ -32,14 +32,19 @@ class Write:
 
 
 class WriteMeter:
-    """Counts the write units of a client; `reader` is another client, which reads the items."""
+    """Counts the write units of a client; `reader` is another client, which reads the items.
 
-    def __init__(self, client: Any, reader: Any) -> None:
+    The indexes of `tables` are read at once: within a write, that would pass for a call of the function.
+    """
+
+    def __init__(self, client: Any, reader: Any, *tables: str) -> None:
         self.writes: list[Write] = []
         self.refused = 0  # single writes whose condition failed
         self._reader = reader
         self._indexes: dict[str, list[tuple[set[str], set[str] | None]]] = {}
         self._before: list[tuple[Place, Item]] = []
+        for table in tables:
+            self._indexes_of(table)
         self._events = client.meta.events
         self._events.register("before-parameter-build", self._ask)
         self._events.register("after-call", self._note)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.attribute_values import read, text_of
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
 from evercert.issuance.pause_rule import PAUSED_CHECK
@@ -165,7 +166,7 @@ class Watch:
         for key, item in self.world.table.items.items():
             if not key[1].startswith("outcome#"):
                 continue
-            text = item["outcome"]["S"]
+            text = text_of(read(item["outcome"]))
             published = "published_at" in item
             assert published or ("due_at" in item and "due_shard" in item), f"{key} will never be announced"
             assert not published or "due_at" not in item, f"{key} is announced indefinitely"

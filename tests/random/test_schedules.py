@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evercert.aws.dynamodb.attribute_values import read, text_of
 from tests.random.invariants import Watch
 from tests.random.schedules import format_figures, problem_of, run, shortened, steps_of
 from tests.random.steps import begin, perform
@@ -108,7 +109,7 @@ def outcome_kept_back(world: Universe) -> None:
 
 def outcome_changed(world: Universe) -> None:
     item = _outcome(world)
-    item["outcome"] = {"S": item["outcome"]["S"].replace("info", "critical")}
+    item["outcome"] = {"S": text_of(read(item["outcome"])).replace("info", "critical")}
 
 
 def outcome_unheard(world: Universe) -> None:

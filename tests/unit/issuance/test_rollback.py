@@ -9,7 +9,7 @@ import pytest
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.record_schema import PREVIOUS_SCHEMA, SCHEMA
-from evercert.contracts.revisions import RollbackRequest
+from evercert.contracts.revisions import KeptRevisions, RollbackRequest
 from evercert.errors import Misconfigured, Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Chain
@@ -179,6 +179,24 @@ def test_lost_store_delays_no_renewal(bench: Bench, monkeypatch: pytest.MonkeyPa
     renew(bench)
     assert str(error) in bench.announcer.announced[-1].data["warnings"][0]
     assert kept(bench) == [1]
+
+
+def test_operator_who_deletes_meanwhile_delays_no_renewal(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.want(spec())
+    bench.run()
+    read = bench.revisions.read
+
+    def read_and_delete(name: str, uid: str) -> KeptRevisions:
+        seen = read(name, uid)
+        bench.table.forget(bench.record())
+        return seen
+
+    monkeypatch.setattr(bench.revisions, "read", read_and_delete)
+    renew(bench)
+    (warning,) = bench.announcer.announced[-1].data["warnings"]
+    assert warning.startswith("revision 2 cannot be restored by a rollback later, because it was not kept: an operator")
+    assert kept(bench) == []
+    assert bench.record().facts.revision == 2
 
 
 def test_revisions_of_a_newer_release_remain(bench: Bench) -> None:

@@ -68,10 +68,11 @@ def csr_beside_chain(record: Record, pending: Pending) -> str | None:
 
 
 def key_to_keep(record: Record, pending: Pending) -> KeptKey | None:
-    """Return the key that the next revisions use too (rotate: never), or None; an issuer's key is never used again."""
-    if record.spec.private_key.rotate != "never" or record.spec.key_from_issuer:
-        return None
-    if pending.sealed_key is None or pending.chain is None:
+    """Return the key that the next revisions use too (rotate: never), or None.
+
+    A document with a key of the issuer cannot say so.
+    """
+    if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.chain is None:
         return None
     algorithm = algorithm_of(Chain.from_pem(pending.chain).public_key)
     return KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=str(algorithm))
