@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
 
 from tests.bench.figures import Figure, Part, table
 from tests.bench.renewals import Renewal

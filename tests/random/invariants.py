@@ -15,6 +15,7 @@ from evercert.issuance.pause_rule import PAUSED_CHECK
 from evercert.pki.certificate import Chain
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE
+from tests.doubles.item_text import unpacked
 from tests.doubles.world import assert_pair
 from tests.random.universe import NAMES, Universe
 
@@ -189,7 +190,7 @@ class Watch:
     # -- P6: secrets stay secret -----------------------------------------------------------------------------------
     def _secrets_stay_secret(self) -> None:
         world = self.world
-        seen = [str(item) for item in world.table.items.values()]
+        seen = [str(unpacked(item)) for item in world.table.items.values()]
         seen += [str(message.nudge) for message in world.messages] + [str(world.reports[-4:])]
         seen += [outcome.model_dump_json() for outcome in world.announcer.announced[-4:]]
         haystack = "\n".join(seen)

@@ -10,8 +10,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.attribute_values import Compressed
 from evercert.aws.dynamodb.account_store import DynamoDBAccounts
+from evercert.aws.dynamodb.attribute_values import compressed
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
@@ -108,7 +108,7 @@ def kept_revisions() -> list[Item]:
     }  # fmt: skip
     item = items_of(pk="certificate#web", sk="revisions", schema=1, uid=UID, version=3, revisions=[part], expires_at=1)
     text = canonical_json(items.jsonable([part]))
-    return [item, item | items_of(revisions=text), item | items_of(revisions=Compressed(text))]
+    return [item, item | items_of(revisions=text), item | items_of(revisions=compressed(text))]
 
 
 def outcomes() -> list[Item]:

@@ -140,9 +140,8 @@ class Pending(Part):
     request_hash: str
     issuer_hash: str
     sealed_key: str | None = None  # None: the user supplied a CSR, or the issuer generates the key
-    # None: the issuer generates the key, and `nonce` identifies this revision; or the chain is here, with the key in it.
-    csr: str | None = None
-    nonce: str | None = None
+    csr: str | None = None  # None: the issuer generates the key, or the chain is here, which has the public key
+    nonce: str | None = None  # instead of a CSR, if the issuer generates the key
     followed: bool = False  # issued elsewhere: evercert must not revoke it
     restores: Count | None = None  # the kept revision that a rollback delivers again
     handle: str | None = None
@@ -157,7 +156,10 @@ class Pending(Part):
 
     @property
     def asked(self) -> str:
-        """The CSR or nonce, unique to this revision even if a restored record reuses its number."""
+        """The CSR or nonce, unique to this revision even if a restored record reuses its number.
+
+        It may be empty beside a chain, because nothing is asked any more.
+        """
         return self.csr or self.nonce or ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.attribute_values import LARGEST_TEXT, Compressed
+from evercert.aws.dynamodb.attribute_values import LARGEST_TEXT, compressed
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.revision_store import KEPT_SCHEMA, SORT, DynamoDBRevisions
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
@@ -207,8 +207,8 @@ def test_revisions_of_the_first_schema_are_read(stored: Stored) -> None:
     "change",
     [
         {"revisions": {"S": "?"}}, {"revisions": {"L": [{"S": "?"}, {"M": {"revision": {"N": "1"}}}]}},
-        {"revisions": {"B": b"?"}}, {"revisions": items.attribute(Compressed("{}"))}, {"revisions": items.attribute(Compressed("[" * 90_000))},
-        {"revisions": items.attribute(Compressed(" " * LARGEST_TEXT + "[]"))},
+        {"revisions": {"B": b"?"}}, {"revisions": items.attribute(compressed("{}"))}, {"revisions": items.attribute(compressed("[" * 90_000))},
+        {"revisions": items.attribute(compressed(" " * LARGEST_TEXT + "[]"))},
         {"version": {"S": "x"}}, {"version": {"NULL": True}}, {"version": {"N": "9E+100"}}, {"uid": {"N": "1"}}, {"schema": {"S": "1"}},
     ],
     ids=["text", "parts", "binary", "mapping", "deep", "bomb", "version", "null", "large", "uid", "schema"],

@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-
 LARGEST_TEXT = 1_000_000  # bytes of a text that was compressed; what evercert compresses is shorter
 
 
 @dataclass(frozen=True)
-class Compressed:
-    """A text that is stored compressed, as a binary."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Foreign:
-    """A binary or a set: as it was stored, so that a condition can name it. Only `text_of` reads one of evercert."""
+    """A binary or a set, as it is stored: a compressed text, or a manual edit, which a condition can name."""
 
     stored: Mapping[str, Any]
 
@@ -41,8 +33,6 @@ def written(value: object) -> dict[str, Any]:
             return {"L": [written(part) for part in value]}
         case Foreign():
             return dict(value.stored)
-        case Compressed():
-            return {"B": zlib.compress(value.text.encode(), 9)}
     raise TypeError(f"no {type(value).__name__} can be stored")
 
 
@@ -64,6 +54,11 @@ def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
         case "L":
             return [read(part) for part in content]
     return Foreign({kind: sorted(content) if kind in {"SS", "NS", "BS"} else content})  # a set has no order
+
+
+def compressed(text: str) -> Foreign:
+    """Return a text to be stored compressed, as a binary."""
+    return Foreign({"B": zlib.compress(text.encode(), 9)})
 
 
 def text_of(value: object) -> str:

@@ -149,7 +149,7 @@ def outcome_item(outcome: Outcome) -> Item:
         "schema": SCHEMA if is_long else PREVIOUS_SCHEMA,
         "type": outcome.type,
         "at": outcome.at,
-        "outcome": notation.Compressed(text) if is_long else text,
+        "outcome": notation.compressed(text) if is_long else text,
         **due(outcome.name, outcome.at + OUTBOX_DELAY),
     }
     return {name: attribute(value) for name, value in values.items()}

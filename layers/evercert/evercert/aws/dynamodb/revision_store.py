@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
-from evercert.aws.dynamodb.attribute_values import Compressed, text_of
+from evercert.aws.dynamodb.attribute_values import compressed, text_of
 from evercert.aws.dynamodb.updates import Update
 from evercert.canonical_json import canonical_json
 from evercert.contracts.record_part import LAST_COUNT
@@ -74,7 +74,7 @@ def kept_update(kept: RevisionsToKeep) -> Update:
             "schema": KEPT_SCHEMA,
             "uid": kept.uid,
             "version": int(seen) + 1 if counted else 1,
-            "revisions": Compressed(canonical_json(items.jsonable(kept.revisions))),
+            "revisions": compressed(canonical_json(items.jsonable(kept.revisions))),
             "expires_at": None if ends is None else int(ends.timestamp()),
         }
     )
