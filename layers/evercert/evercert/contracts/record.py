@@ -156,10 +156,7 @@ class Pending(Part):
 
     @property
     def asked(self) -> str:
-        """The CSR or nonce, unique to this revision even if a restored record reuses its number.
-
-        It may be empty beside a chain, because nothing is asked any more.
-        """
+        """The CSR or nonce, unique to this revision even if a restored record reuses its number."""
         return self.csr or self.nonce or ""
 
 
