@@ -8,7 +8,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -22,21 +22,28 @@ from tests.bench.bare import Call, Script
 from tests.bench.figures import Figure, Part, p95, table
 from tests.doubles.fakes import spec
 from tests.doubles.world import World
+from tests.doubles.write_meter import Write, WriteMeter
 from tests.tools.local_stack import Emulator, client_arguments
 
 TIMES, WARM = 60, 8
 PROCESSOR, DELAY = 1.4, 3.0
 NAME = "web"
+EARLIER = 3  # renewals before the counted one: as many revisions are kept as ever will be
 NUDGE = json.dumps({"certificate": NAME})
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """AWS calls of one renewal, and the items of the table before and after it."""
+    """AWS calls of one renewal, and the items of the table before it; `writes` begin with that of the tick."""
 
     calls: list[Call]
     before: list[dict[str, Any]]
-    after: list[dict[str, Any]]
+    writes: list[Write] = field(default_factory=list)
+
+    @property
+    def write_units(self) -> int:
+        """The write units of the certificates table, with those of its indexes."""
+        return sum(write.units + write.entries for write in self.writes)
 
 
 def measure(world: World, running: Emulator) -> tuple[Part, Renewal]:
@@ -81,11 +88,14 @@ def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]])
 
 
 def _issued(world: World) -> Renewal:
-    """Issue a certificate, then record its renewal."""
+    """Issue a certificate and renew it a few times, then record a renewal."""
     world.fresh()
     destinations = [{"type": "secrets-manager", "secret": world.secret}, {"type": "acm"}]
     world.want(spec(NAME, destinations=destinations), {"type": "self-signed"})
     world.settle(world.settled)
+    for _ in range(EARLIER):
+        _make_due(world)
+        _renew(world)
     _make_due(world)
     return _recorded(world, lambda: _renew(world))
 
@@ -99,18 +109,20 @@ def renewal_and_check(world: World) -> tuple[Renewal, Renewal]:
 
 def _recorded(world: World, act: Callable[[], None]) -> Renewal:
     calls: list[Call] = []
-    before = world.items()
 
     def note(params: dict[str, Any], model: Any, **_: object) -> None:
         calls.append(Call(model.service_model.service_name, model.name, copy.deepcopy(params)))
 
     own = [getattr(world.clients, name) for name in ("dynamodb", "sqs", "sns", "kms", "secretsmanager", "acm")]
-    for client in own:
-        client.meta.events.register_first("provide-client-params", note)
-    act()
-    for client in own:
-        client.meta.events.unregister("provide-client-params", note)
-    return Renewal(calls, before, world.items())
+    with WriteMeter(world.clients.dynamodb, world.operator.dynamodb, world.table) as meter:
+        world.tick()  # its queries serve all certificates, and are no calls of this one
+        before = world.items()
+        for client in own:
+            client.meta.events.register_first("provide-client-params", note)
+        act()
+        for client in own:
+            client.meta.events.unregister("provide-client-params", note)
+    return Renewal(calls, before, meter.writes)
 
 
 def _services(listened: Renewal) -> set[str]:

@@ -76,7 +76,13 @@ class Records:
         return False
 
     def conclude(
-        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        outcome: Outcome,
+        *,
+        kept: object = None,
     ) -> tuple[bool, Outcome]:
         self.release(held, changes, due_at, outcome.at)
         return False, outcome

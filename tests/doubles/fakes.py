@@ -24,7 +24,7 @@ from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import Claim, Delivery, Facts, Record
 from evercert.contracts.record_part import LAST_COUNT
 from evercert.contracts.record_schema import SCHEMA, schema_of
-from evercert.contracts.revisions import KeptRevisions, RollbackRequest
+from evercert.contracts.revisions import KeptRevisions, RevisionsToKeep, RollbackRequest
 from evercert.contracts.spec_store import Change, Pause, PauseTarget
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
@@ -134,14 +134,21 @@ class FakeTable:
         self._set(held.name, {**changes, "schema": schema, "claim": None, "resting": resting, **due_entry})
 
     def conclude(
-        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        outcome: Outcome,
+        *,
+        kept: RevisionsToKeep | None = None,
     ) -> tuple[bool, Outcome]:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
         numbered = self._numbered(outcome)
+        beside = {} if kept is None else FakeRevisions(self.items).replaced(held.name, kept)
         changes = {**self._owned(self._ended(changes, held), held), "outcomes": numbered.number}
         self._end(held, changes, outcome.at if moved else due_at)
-        self.items[items.pk(held.name), numbered.key] = items.outcome_item(numbered)
+        self.items |= {(items.pk(held.name), numbered.key): items.outcome_item(numbered), **beside}
         return moved, numbered
 
     def _numbered(self, outcome: Outcome) -> Outcome:

@@ -271,8 +271,8 @@ def test_year_tables_name_every_case() -> None:
 
 
 def test_year_costs_multiply_counted_calls() -> None:
-    renewal = Renewal([Call("secretsmanager", "PutSecretValue", {}), Call("kms", "Encrypt", {})], [_item()], [_item()])
-    check = Renewal([Call("secretsmanager", "DescribeSecret", {})], [_item()], [_item()])
+    renewal = Renewal([Call("secretsmanager", "PutSecretValue", {}), Call("kms", "Encrypt", {})], [_item()])
+    check = Renewal([Call("secretsmanager", "DescribeSecret", {})], [_item()])
     lines = year_costs.costs([_year(), _year()], renewal, check)
     assert "| Secrets Manager calls | 371,700 | 371,700 |" in lines
     assert "| KMS requests | 11,700 | 11,700 |" in lines

@@ -16,7 +16,7 @@ from evercert.contracts.probe import Prober
 from evercert.contracts.queue import Queue
 from evercert.contracts.record import Claim, Delivery, Record
 from evercert.contracts.record_schema import schema_of
-from evercert.contracts.revisions import RevisionStore
+from evercert.contracts.revisions import RevisionsToKeep, RevisionStore
 from evercert.deadline import Clock, Deadline
 from evercert.pki.keys import PrivateKey
 
@@ -111,11 +111,18 @@ class RecordStore(Protocol):
         """
 
     def conclude(
-        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        outcome: Outcome,
+        *,
+        kept: RevisionsToKeep | None = None,
     ) -> tuple[bool, Outcome]:
-        """Release the claim and store an outcome in one transaction; raise ClaimLost as `release` does.
+        """Release the claim, store an outcome and what is kept in one transaction; raise ClaimLost as `release` does.
 
-        Returns what `release` returns, and the outcome with the number that it was given.
+        Returns what `release` returns, and the outcome with the number that it was given. Raises RevisionsNotKept, and
+        writes nothing, if only `kept` cannot be written.
         """
 
     def stop(self, held: ClaimedRecord, outcome: Outcome, now: datetime) -> Outcome | None:

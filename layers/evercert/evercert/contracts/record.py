@@ -141,8 +141,8 @@ class Pending(Part):
     request_hash: str
     issuer_hash: str
     sealed_key: str | None = None  # None: the user supplied a CSR, or the issuer generates the key
-    csr: str | None = None  # None: the issuer generates the key, and `nonce` identifies this revision
-    nonce: str | None = None
+    csr: str | None = None  # None: the issuer generates the key, or the chain is here, which has the public key
+    nonce: str | None = None  # instead of a CSR, if the issuer generates the key
     followed: bool = False  # issued elsewhere: evercert must not revoke it
     restores: Count | None = None  # the kept revision that a rollback delivers again
     handle: str | None = None

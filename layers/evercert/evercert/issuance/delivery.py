@@ -99,7 +99,7 @@ class Deliveries:
         expected = chain.public_key if pending.csr is None else public_key_of(pending.csr)
         if private_key.public_bytes() != public_bytes(expected):
             raise SealBroken(
-                f"cannot deliver revision {pending.revision}: the sealed private key does not match its CSR"
+                f"cannot deliver revision {pending.revision}: the sealed private key does not match its certificate"
             )
         return Bundle(chain, private_key)
 

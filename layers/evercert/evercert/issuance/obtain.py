@@ -22,7 +22,7 @@ from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, Reje
 from evercert.issuance.abandonment import Abandonment, build_request
 from evercert.issuance.answer_check import UnusableChain, check, expired_unread
 from evercert.issuance.candidates import RequestLasts
-from evercert.issuance.private_keys import PrivateKeys
+from evercert.issuance.private_keys import PrivateKeys, csr_beside_chain
 from evercert.pki.certificate import Chain
 from evercert.schema import printable
 from evercert.timestamps import to_text
@@ -131,6 +131,7 @@ class Obtainer:
         chain = self._require_match(record, pending, answer, opened, again=again)
         changes = {
             "chain": chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference, "waits_for": None,
+            "csr": csr_beside_chain(record, pending),
         }  # fmt: skip
         return self._keys.keep(record, pending, answer).model_copy(update=changes), chain
 

@@ -223,10 +223,9 @@ class _Run:
         deliveries, intended = self.steps.deliveries, self.progress.intended
         result = deliveries.run(self.progress.held, record, pending, chain, patient=patient, intended=intended)
         if result.is_new(record, pending.revision):
-            if (unkept := self.steps.history.keep(record, pending)) is not None:
-                result.problems.append(unkept)
+            kept = self.steps.history.add(record, pending, result.problems)
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
-            return conclusion.conclude_delivery(self._attempt(), facts, result)
+            return replace(conclusion.conclude_delivery(self._attempt(), facts, result), kept=kept)
         if result.errors:
             return conclusion.conclude_failure(self._attempt(), conclusion.first_retryable(result.errors), result)
         if (slot := next_slot(result.later)) is not None:
