@@ -14,6 +14,7 @@ from typing import Any
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.claims import LONGEST_LEASE, WRITTEN_BY_OPERATORS
 from evercert.aws.dynamodb.record_store import OWNED
+from evercert.aws.dynamodb.revision_store import keeps_none
 from evercert.contracts.consumers import MOST_CONSUMERS, Acknowledgement, AcknowledgementRefusal, ConsumerList
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
@@ -145,7 +146,8 @@ class FakeTable:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
         numbered = self._numbered(outcome)
-        beside = {} if kept is None else FakeRevisions(self.items).replaced(held.name, kept)
+        forbidden = kept is None or keeps_none(self.items.get((items.pk(held.name), items.SK)))
+        beside = {} if kept is None or forbidden else FakeRevisions(self.items).replaced(held.name, kept)
         changes = {**self._owned(self._ended(changes, held), held), "outcomes": numbered.number}
         self._end(held, changes, outcome.at if moved else due_at)
         self.items |= {(items.pk(held.name), numbered.key): items.outcome_item(numbered), **beside}

@@ -213,3 +213,24 @@ def test_huge_chains_are_kept_as_far_as_they_fit(bench: Bench, monkeypatch: pyte
     monkeypatch.setattr("evercert.issuance.revision_history.LARGEST", 2_000)
     two_revisions(bench)
     assert kept(bench) == [2]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_edit_during_a_run_leaves_no_sealed_key(bench: Bench, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    """The edit comes after the claim and before the run reads what is kept."""
+    bench.want(spec())
+    if not first:
+        bench.run()
+    read, edits = bench.revisions.read, [spec(lifecycle={"keep-revisions": 0})]
+
+    def read_after_edit(name: str, uid: str) -> KeptRevisions:
+        if edits:
+            bench.edit(edits.pop())
+            bench.table.forget(bench.record())
+        return read(name, uid)
+
+    monkeypatch.setattr(bench.revisions, "read", read_after_edit)
+    bench.run() if first else renew(bench)
+    bench.run()
+    assert bench.record().spec.lifecycle.keep_revisions == 0
+    assert kept(bench) == []

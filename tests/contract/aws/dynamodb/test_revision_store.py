@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from evercert.aws.dynamodb.attribute_values import LARGEST_TEXT, compressed
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.revision_store import KEPT_SCHEMA, SORT, DynamoDBRevisions
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
+from evercert.canonical_json import canonical_json
 from evercert.contracts.ports import ClaimedRecord, RecordStore
 from evercert.contracts.record import Claim, Record
 from evercert.contracts.revisions import (
@@ -141,6 +143,18 @@ def test_conclusion_with_a_change_meanwhile_keeps_all(stored: Stored) -> None:
     stored.put({**(stored.item("record") or {}), "generation": {"N": "2"}})
     assert stored.conclude(held, KeptRevisions(), kept(1))
     assert stored.numbers() == [1]
+
+
+def test_conclusion_keeps_nothing_that_the_spec_forbids_meanwhile(stored: Stored) -> None:
+    """The edit found nothing to delete, so no command would delete the sealed key."""
+    held = stored.claim()
+    found = stored.item("record") or {}
+    document = json.loads(found["spec"]["S"])
+    document.setdefault("lifecycle", {})["keep-revisions"] = 0
+    stored.put({**found, "spec": {"S": canonical_json(document)}, "generation": {"N": "2"}})
+    assert stored.conclude(held, KeptRevisions(), kept(1))
+    assert stored.item(SORT) is None
+    assert (stored.item("record") or {})["state"] == {"S": "ready"}
 
 
 @pytest.mark.parametrize("uid", [None, OTHER], ids=["deleted", "created-again"])

@@ -71,8 +71,8 @@ SHORT, LONG = (zlib.compress(b"x" * size) for size in (100, notation.LARGEST_TEX
 
 @pytest.mark.parametrize(
     "value",
-    [{"B": b""}, {"B": b"?"}, {"B": SHORT[:-1]}, {"B": LONG}, {"B": zlib.compress(b"\xff")}, *FOREIGN, {"NULL": True}, {"L": []}, {"N": "1"}],
-    ids=["empty", "binary", "cut", "bomb", "no-utf8", *map(str, FOREIGN), "null", "list", "number"],
+    [{"B": b""}, {"B": b"?"}, {"B": SHORT[:-1]}, {"B": SHORT + b"x"}, {"B": LONG}, {"B": zlib.compress(b"\xff")}, *FOREIGN, {"NULL": True}, {"L": []}, {"N": "1"}],
+    ids=["empty", "binary", "cut", "longer", "bomb", "no-utf8", *map(str, FOREIGN), "null", "list", "number"],
 )  # fmt: skip
 def test_other_value_is_no_text(value):
     with pytest.raises(ValueError, match=r"text|utf-8"):

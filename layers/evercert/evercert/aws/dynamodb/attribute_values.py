@@ -76,6 +76,6 @@ def text_of(value: object) -> str:
         text = unpacked.decompress(stored, LARGEST_TEXT)
     except zlib.error as error:
         raise ValueError(f"not a compressed text: {error}") from error
-    if not unpacked.eof:
-        raise ValueError("a compressed text that is cut off or too long")
+    if not unpacked.eof or unpacked.unused_data:
+        raise ValueError("a compressed text that is cut off, too long or followed by others")
     return text.decode()

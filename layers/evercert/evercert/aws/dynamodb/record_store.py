@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import claims, items
-from evercert.aws.dynamodb.revision_store import SORT, kept_update
+from evercert.aws.dynamodb.revision_store import SORT, keeps_none, kept_update
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
@@ -109,7 +109,14 @@ class DynamoDBRecordStore:
         beside = None if kept is None else (SORT, kept_update(kept))
 
         def write(update: Update) -> None:
-            stored.append(self._writes.conclude(update, outcome, beside=beside))
+            nonlocal beside
+            try:
+                stored.append(self._writes.conclude(update, outcome, beside=beside))
+            except ConditionFailed as failed:
+                if beside is None or not keeps_none(failed.old):
+                    raise
+                beside = None  # an operator applied `keep-revisions: 0` during this run
+                stored.append(self._writes.conclude(update, outcome))
 
         with translated(f"record the outcome of {held.name}"):
             moved = self._end(held, changes, due_at, outcome.at, write)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SORT = "revisions"
 KEPT_SCHEMA = 2  # 1: not compressed
+KEEPS_NONE = '"keep-revisions":0'  # in the JSON text of a spec
 
 
 class DynamoDBRevisions:
@@ -53,6 +54,12 @@ def read_kept(item: Mapping[str, Any] | None, uid: str) -> KeptRevisions:
             continue
     found.sort(key=lambda kept: kept.revision, reverse=True)
     return KeptRevisions(tuple(found), values.get("version"))
+
+
+def keeps_none(record: Mapping[str, Any] | None) -> bool:
+    """Whether the spec in this item of a record forbids kept revisions."""
+    text = items.plain(record or {}).get("spec")
+    return isinstance(text, str) and KEEPS_NONE in text
 
 
 def _listed(stored: object) -> list[object]:

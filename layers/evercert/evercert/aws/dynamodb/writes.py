@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.retries import ConditionsFailed, retried, transact
+from evercert.aws.dynamodb.revision_store import KEEPS_NONE
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.error_codes import INVALID, cancellation_reasons
 from evercert.contracts.events import Outcome
@@ -67,7 +68,7 @@ class Writes:
 
         A restored record may count too few outcomes, and a record without room may not count this one (`counted`):
         then a free number further on is taken. LAST_COUNT is followed by 1. `beside`: the sort key and the update of
-        the kept revisions; raises RevisionsNotKept if only that fails.
+        the kept revisions, which the spec must allow; raises RevisionsNotKept if only that fails.
         """
         for step in range(_NUMBER_TRIES):
             number = (outcome.number + 2**step - 2) % LAST_COUNT + 1
@@ -85,9 +86,13 @@ class Writes:
             "Key": items.key(outcome.name),
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        condition = "attribute_not_exists(pk)"
+        condition, changed = "attribute_not_exists(pk)", update.arguments()
+        if beside is not None:
+            changed["ConditionExpression"] += " AND NOT contains(#spec, :none)"
+            changed["ExpressionAttributeNames"]["#spec"] = "spec"
+            changed["ExpressionAttributeValues"][":none"] = {"S": KEEPS_NONE}
         writes: Any = [
-            {"Update": {**record, **update.arguments()}},
+            {"Update": {**record, **changed}},
             {"Put": {"TableName": self._table, "Item": items.outcome_item(outcome), "ConditionExpression": condition}},
         ]
         if beside is not None:
