@@ -145,7 +145,7 @@ def test_conclusion_with_a_change_meanwhile_keeps_all(stored: Stored) -> None:
     assert stored.numbers() == [1]
 
 
-def test_conclusion_keeps_nothing_that_the_spec_forbids_meanwhile(stored: Stored) -> None:
+def test_conclusion_keeps_nothing_that_the_spec_now_forbids(stored: Stored) -> None:
     """The edit found nothing to delete, so no command would delete the sealed key."""
     held = stored.claim()
     found = stored.item("record") or {}

@@ -86,13 +86,9 @@ class Writes:
             "Key": items.key(outcome.name),
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        condition, changed = "attribute_not_exists(pk)", update.arguments()
-        if beside is not None:
-            changed["ConditionExpression"] += " AND NOT contains(#spec, :none)"
-            changed["ExpressionAttributeNames"]["#spec"] = "spec"
-            changed["ExpressionAttributeValues"][":none"] = {"S": KEEPS_NONE}
+        condition = "attribute_not_exists(pk)"
         writes: Any = [
-            {"Update": {**record, **changed}},
+            {"Update": {**record, **(update.arguments() if beside is None else _keeping(update.arguments()))}},
             {"Put": {"TableName": self._table, "Item": items.outcome_item(outcome), "ConditionExpression": condition}},
         ]
         if beside is not None:
@@ -116,6 +112,16 @@ class Writes:
                 raise RevisionsNotKept("they have no room under DynamoDB's 400 KB") from error
             raise
         return True
+
+
+def _keeping(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the condition that the spec allows kept revisions."""
+    return {
+        **arguments,
+        "ConditionExpression": f"{arguments['ConditionExpression']} AND NOT contains(#spec, :none)",
+        "ExpressionAttributeNames": {**arguments["ExpressionAttributeNames"], "#spec": "spec"},
+        "ExpressionAttributeValues": {**arguments["ExpressionAttributeValues"], ":none": {"S": KEEPS_NONE}},
+    }
 
 
 def _is_about_size(refusal: Mapping[str, Any]) -> bool:
