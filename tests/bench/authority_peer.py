@@ -1,4 +1,4 @@
-"""One certificate with its calls of AWS, beside step-ca in the same run."""
+"""One certificate with its AWS calls, beside step-ca in the same run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def measure(part: Part) -> None:
         ours, theirs = _rounds(authority, peer, request)
     _report(part, {"first request of a function": first, "later request": warm, "with an idempotency key": keyed})
     ratio = median(one / other for one, other in zip(ours, theirs, strict=True)) if theirs else None
-    what = "processor time of one EC_prime256v1 certificate with its calls of AWS, both functions ÷ that of step-ca"
+    what = "processor time of one EC_prime256v1 certificate with its AWS calls, both functions ÷ that of step-ca"
     part.figures.append(
         Figure(
             what,
@@ -90,7 +90,7 @@ def _report(part: Part, traces: dict[str, Calls]) -> None:
         most = MOST_CALLS if name == "later request" else None
         part.figures.append(
             Figure(
-                f"calls of AWS of one certificate, {name}",
+                f"AWS calls of one certificate, {name}",
                 str(len(calls)),
                 "none" if most is None else f"≤ {most}",
                 None if most is None else len(calls) <= most,

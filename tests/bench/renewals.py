@@ -64,7 +64,7 @@ def measure(world: World, running: Emulator) -> tuple[Part, Renewal]:
             theirs.append(beside)
     part = Part(_figures(ours, theirs))
     counted = Counter(f"{call.service} {call.operation}" for call in listened.calls)
-    part.lines += table(("call of AWS", "in one renewal"), [*counted.items(), ("**in all**", sum(counted.values()))])
+    part.lines += table(("AWS call", "in one renewal"), [*counted.items(), ("**in all**", sum(counted.values()))])
     return part, listened
 
 

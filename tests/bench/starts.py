@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from evercert.issuance.settings import LOCAL_ISSUERS
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
@@ -62,7 +62,17 @@ UNKNOWN = {"Authorization": f"Bearer eca_{'A' * 43}"}  # the authority looks it 
 FORBIDDEN = 403
 BOTO3 = "boto3 and one client"
 PLAIN, TLS = "", " with TLS"
-Times = dict[str, list[tuple[float, float]]]
+
+
+class Start(NamedTuple):
+    """Elapsed and processor time of a process in seconds, and the most memory that it used, in bytes."""
+
+    elapsed: float
+    processor: float
+    memory: float
+
+
+Times = dict[str, list[Start]]
 
 
 def measure(world: World, running: Emulator) -> Part:
@@ -81,9 +91,14 @@ def measure(world: World, running: Emulator) -> Part:
         part.figures += _ratios(times)
         part.figures += _sizes(ours[0], shipped)
     part.lines += table(
-        ("fresh process", "processor time", "elapsed, with the emulator's answers"),
+        ("fresh process", "processor time", "elapsed, with the emulator's answers", "memory, at most"),
         [
-            (name, f"{1000 * median(p for _, p in seen):.0f} ms", f"{1000 * median(e for e, _ in seen):.0f} ms")
+            (
+                name,
+                f"{1000 * median(start.processor for start in seen):.0f} ms",
+                f"{1000 * median(start.elapsed for start in seen):.0f} ms",
+                megabytes(max(start.memory for start in seen)),
+            )
             for name, seen in times.items()
         ],
     )
@@ -96,7 +111,7 @@ def _ratios(times: Times) -> list[Figure]:
         for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None), ("authority", AUTHORITY)):
             # Candidates take turns, so that other work on the machine affects all of them alike.
             rounds = zip(times[name + how], times[BOTO3 + how], strict=True)
-            ratio = median(ours[1] / theirs[1] for ours, theirs in rounds)
+            ratio = median(ours.processor / theirs.processor for ours, theirs in rounds)
             what = f"cold start of the {name} ÷ that of boto3 with one client and one call{how and ', both'}{how}"
             target = ("none", None) if limit is None else (f"≤ {limit}", ratio <= limit)
             figures.append(Figure(what, f"{ratio:.2f}", *target))
@@ -130,7 +145,7 @@ class Starts:
     theirs: list[Path]
 
     def times(self) -> Times:
-        """Return elapsed and processor time of each kind of process, of all rounds."""
+        """Return what each kind of process used, in all rounds."""
         codes = {
             BOTO3: BASELINE,
             "checker": _function("checker", {}),
@@ -152,7 +167,7 @@ class Starts:
             raise RuntimeError(f"{wanted} certificates expected, {len(self.server.issued)} issued")
         return times
 
-    def _start(self, name: str, code: str, how: str) -> tuple[float, float]:
+    def _start(self, name: str, code: str, how: str) -> Start:
         environment = _environment(self.world, self.running, self.theirs if name == BOTO3 else self.ours)
         if how == PLAIN:
             return _run("", code, environment)
@@ -181,15 +196,17 @@ def _function(name: str, event: object) -> str:
     return FUNCTION.format(path=path, event=event, expected={"statusCode": FORBIDDEN, "batchItemFailures": []})
 
 
-def _run(first: str, code: str, environment: dict[str, str]) -> tuple[float, float]:
+def _run(first: str, code: str, environment: dict[str, str]) -> Start:
     timed = f"{first}import os, time\nbegan = time.perf_counter(), time.process_time()\n{code}\n"
-    timed += "print('\\n%f %f' % (time.perf_counter() - began[0], time.process_time() - began[1]))"
+    timed += "used = time.perf_counter() - began[0], time.process_time() - began[1]\n"
+    # Not by getrusage: Linux counts the memory of the parent process too.
+    timed += "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
+    timed += "print('\\n%f %f %d' % (*used, 1024 * int(status['VmHWM'].split()[0])))"
     command = [sys.executable, "-c", timed]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"a fresh process failed:\n{done.stderr[-2000:]}")
-    elapsed, processor = map(float, done.stdout.splitlines()[-1].split())
-    return elapsed, processor
+    return Start(*map(float, done.stdout.splitlines()[-1].split()))
 
 
 def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[str, str]:

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ParamValidationError
 
 from evercert.aws.clients import Clients
 from evercert.aws.session import Session
-from evercert.aws.timeouts import SIGNER, USUAL, WAITED_FOR, Limits
+from evercert.aws.timeouts import LEAN, QUEUED, SIGNER, USUAL, WAITED_FOR, Limits
 from tests.doubles.world import World
+from tests.tools.local_stack import ROOT
 
-CALLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "dynamodb": ("get_item", {"TableName": "table", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}}),
-    "kms": ("list_keys", {}),
-    "lambda": ("invoke", {"FunctionName": "signer", "Payload": b"{}"}),
-    "s3": ("get_object", {"Bucket": "bucket-b", "Key": "key"}),
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/queue"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:topic"
+# A call of each service: operation, parameters, and a parameter that must be a string.
+CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "acm": ("list_certificates", {}, "NextToken"),
+    "dynamodb": (
+        "get_item",
+        {"TableName": "table", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}},
+        "ProjectionExpression",
+    ),
+    "kms": ("list_keys", {}, "Marker"),
+    "lambda": ("invoke", {"FunctionName": "signer", "Payload": b"{}"}, "Qualifier"),
+    "s3": ("get_object", {"Bucket": "bucket-b", "Key": "key"}, "Key"),
+    "secretsmanager": ("list_secrets", {}, "NextToken"),
+    "sns": ("publish", {"TopicArn": TOPIC, "Message": "text"}, "Message"),
+    "sqs": ("delete_message", {"QueueUrl": QUEUE, "ReceiptHandle": "handle"}, "ReceiptHandle"),
+}
+ANSWERS = {
+    "acm": b'{"CertificateSummaryList": []}',
+    "secretsmanager": b'{"SecretList": []}',
+    "sns": b"<PublishResponse><PublishResult/></PublishResponse>",
 }
 
 
 class Body:
+    def __init__(self, service: str) -> None:
+        self._text = ANSWERS.get(service, b'{"Keys": []}')
+
     def stream(self, **_: Any) -> Any:
-        yield b'{"Keys": []}'
+        yield self._text
 
 
 def sent(limits: Limits, service: str, *others: dict[str, Any]) -> tuple[str, str, str]:
@@ -32,11 +54,11 @@ def sent(limits: Limits, service: str, *others: dict[str, Any]) -> tuple[str, st
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         made.append((request.method, request.url, request.headers["User-Agent"].decode()))
-        return AWSResponse(request.url, 200, {}, Body())
+        return AWSResponse(request.url, 200, {}, Body(service))
 
     client = Clients(session=Session("eu-central-1"), limits=limits).client(service)
     client.meta.events.register(f"before-send.{service}", answer)
-    name, arguments = CALLS[service]
+    name, arguments, _ = CALLS[service]
     for more in ({}, *others):
         getattr(client, name)(**arguments | more)
     return made[-1]
@@ -62,12 +84,34 @@ def test_user_agent_names_botocore_and_evercert(service: str) -> None:
         assert agent.startswith("Botocore/") and "evercert" in agent.split(" ")
 
 
-def test_only_functions_that_clients_wait_for_are_lean() -> None:
-    assert (USUAL.lean, WAITED_FOR.lean, SIGNER.lean) == (False, True, True)
-    assert WAITED_FOR.config.parameter_validation is False
+def test_functions_are_lean_and_commands_are_not() -> None:
+    assert (USUAL.lean, QUEUED.lean, WAITED_FOR.lean, SIGNER.lean) == (False, True, True, True)
+    assert (QUEUED.call, QUEUED.attempts) == (USUAL.call, USUAL.attempts)
+    for app in (ROOT / "functions").glob("*/app.py"):
+        made = re.findall(r"(?<!\w)Clients\(.*", app.read_text())
+        assert all("limits=" in line for line in made), app
+
+
+@pytest.mark.parametrize("service", sorted(LEAN - {"lambda"}))  # with that service, clients are always lean
+def test_lean_clients_do_not_check_parameters(service: str) -> None:
+    wrong = {CALLS[service][2]: 5}
+    for limits in (QUEUED, WAITED_FOR):
+        assert sent(limits, service, wrong)
+    with pytest.raises(ParamValidationError):
+        sent(replace(WAITED_FOR, lean=False), service, wrong)
+
+
+@pytest.mark.parametrize("limits", [QUEUED, WAITED_FOR])
+def test_object_without_a_name_is_refused_before_the_call(limits: Limits) -> None:
+    """The request would be one for the bucket."""
+    s3 = Clients(session=Session("eu-central-1"), limits=limits).client("s3")
+    with pytest.raises(ParamValidationError, match="Key"):
+        s3.put_object(Bucket="bucket-b", Key="", Body=b"")
 
 
 def test_parameters_are_checked_by_the_tests(world: World) -> None:
     """The contract tests make every call of the functions with these clients."""
-    for client in (world.clients.dynamodb, world.clients.kms, world.clients.s3, world.clients.sqs):
-        assert client.meta.config.parameter_validation is True
+    clients = world.clients
+    for call in (clients.acm.get_certificate, clients.dynamodb.get_item, clients.kms.encrypt, clients.sqs.send_message):
+        with pytest.raises(ParamValidationError):
+            call()  # type: ignore[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,7 +27,7 @@ from evercert.aws.connections import EarlyRetry, ReconnectingClient
 from evercert.aws.endpoints import keep_endpoint
 from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
-from evercert.aws.timeouts import SIGNER, USUAL, Limits
+from evercert.aws.timeouts import LEAN, SIGNER, USUAL, Limits
 from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Clients:
         return self
 
     def _of(self, service: str) -> Limits:
-        return SIGNER if service == "lambda" else self._limits
+        limits = SIGNER if service == "lambda" else self._limits
+        return limits if service in LEAN or not limits.lean else replace(limits, lean=False)
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
         """Return clients for another region. `refresh` supplies credentials of another role on demand."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from botocore import __version__ as VERSION  # noqa: N812
 from botocore.config import Config
 
+# Their operations send parameters in the body, or only our own ones in the URL: without a check, an S3 object without
+# a name would be a request for the whole bucket.
+LEAN = {"acm", "dynamodb", "kms", "lambda", "secretsmanager", "sns", "sqs"}
 _LEAN: Any = {"parameter_validation": False, "user_agent": f"Botocore/{VERSION}"}
 
 
@@ -16,9 +19,9 @@ _LEAN: Any = {"parameter_validation": False, "user_agent": f"Botocore/{VERSION}"
 class Limits:
     """Time limits of one call, in seconds: of each attempt, and of the pauses between attempts.
 
-    `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1. `lean`: botocore
-    does not check parameters, sends a fixed user agent, and resolves the endpoint once. Together this saves a third of
-    its time for a call. The tests check the parameters.
+    `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1. `lean`: with the
+    services of `LEAN`, botocore does not check parameters, sends a fixed user agent, and resolves the endpoint once.
+    Together this saves a third of its time for a call. The tests check the parameters.
     """
 
     connect: int
@@ -51,6 +54,7 @@ class Limits:
 
 
 USUAL = Limits(connect=1, read=4, attempts=3, backoff=3)
+QUEUED = replace(USUAL, lean=True)  # for functions that no client waits for
 WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1, lean=True)  # for calls that a client waits for
 LISTENING = Limits(connect=2, read=25, attempts=1, backoff=0)  # for long polls of a queue
 # The signer's own time limit, and its cold start. One attempt: two do not fit, and the client retries. A connection
