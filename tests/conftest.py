@@ -41,15 +41,19 @@ def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 def _permissions(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that makes an AWS call without a permission of the template (tests/iam/judge.py).
 
-    Fail it also if a function calls an operation that the dependency layer lacks (tests/iam/operations.py).
+    Fail it also if a function calls an operation that the dependency layer lacks, or gives one wrong parameters, which
+    its clients do not check (tests/iam/operations.py).
     """
     live.begin(request.node.nodeid)
     yield
-    called = live.operations()
+    called, wrong = live.operations(), live.invalid()
     judged, needs = live.drain()
     if request.node.nodeid.startswith(RECORDED):
         recorded.compare(needs)
     operations.compare(called)
+    if wrong:
+        names = ", ".join(f"{service}:{operation}" for service, operation in sorted(wrong))
+        pytest.fail(f"a function gives operations parameters that botocore refuses: {names}", pytrace=False)
     if found := missing_permissions(judged):
         pytest.fail("\n".join(found), pytrace=False)
 

@@ -8,7 +8,7 @@ from tests.iam import recorder
 from tests.iam.canonical import Canonical, Entry
 from tests.iam.deployment import Deployment
 from tests.iam.judge import Judge, Judged
-from tests.iam.operations import Operation, called
+from tests.iam.operations import Operation, called, invalid
 from tests.iam.principals import principal
 from tests.iam.recorded import lines
 
@@ -27,6 +27,7 @@ class Live:
         self._judged: list[Judged] = []
         self._entries: list[Entry] = []
         self._operations: set[Operation] = set()
+        self._invalid: set[Operation] = set()
 
     def deployed(self, deployment: Deployment) -> None:
         """Judge later calls against another stack."""
@@ -55,9 +56,16 @@ class Live:
         found, self._operations = self._operations, set()
         return found
 
+    def invalid(self) -> set[Operation]:
+        """Return the operations that functions have called with wrong parameters since the last time, in all suites."""
+        self._take()
+        found, self._invalid = self._invalid, set()
+        return found
+
     def _take(self) -> None:
         calls, recorder.calls[:] = list(recorder.calls), []
         self._operations |= called(calls)
+        self._invalid |= invalid(calls)
         for call in calls:
             call["who"] = (call["who"] or principal(call["from"], call["operation"])) if self._judging else ""
         judged = self._judge.judge(calls)

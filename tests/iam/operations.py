@@ -37,6 +37,11 @@ def called(calls: Iterable[Record]) -> set[Operation]:
     }
 
 
+def invalid(calls: Iterable[Record]) -> set[Operation]:
+    """Return the operations that functions call with parameters that botocore refuses when it checks them."""
+    return called(call for call in calls if not call["valid"])
+
+
 def compare(found: set[Operation]) -> None:
     """Fail a test whose functions call an operation that the layer lacks; with WRITE_NEEDS, add it instead."""
     new = found - kept()

@@ -47,7 +47,16 @@ def _asked(params: Any, model: Any, context: Any, **_: Any) -> None:
         "operation": model.name,
         "region": context.get("client_region"),
         "params": _reduced(params),
+        "valid": _is_valid(params, model),
     }
+
+
+def _is_valid(params: Any, model: Any) -> bool:
+    """Whether botocore accepts the parameters; clients of functions do not ask."""
+    from botocore.validate import ParamValidator
+
+    shape = model.input_shape
+    return shape is None or not ParamValidator().validate(params, shape).has_errors()
 
 
 def _signed(request: Any, request_signer: Any, **_: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from _pytest.outcomes import Failed
 
-from tests.iam.operations import called, compare, kept
+from tests.iam.operations import called, compare, invalid, kept
 
 
 def call(operation: str, *files: str, service: str = "dynamodb", who: str = "") -> dict[str, Any]:
@@ -22,6 +22,12 @@ def test_called_returns_the_operations_of_functions() -> None:
 
 def test_called_ignores_operators_and_tests() -> None:
     assert called([call("CreateTable"), call("DescribeStacks", "cli/connection.py", service="cloudformation")]) == set()
+
+
+def test_invalid_returns_function_calls_with_wrong_parameters() -> None:
+    right, wrong = ({**call("GetItem", who="issuer"), "valid": valid} for valid in (True, False))
+    of_command = {**call("DescribeStacks", "cli/connection.py", service="cloudformation"), "valid": False}
+    assert (invalid([right, of_command]), invalid([right, wrong])) == (set(), {("dynamodb", "GetItem")})
 
 
 def test_compare_fails_for_an_operation_that_the_layer_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
