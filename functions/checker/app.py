@@ -19,7 +19,7 @@ from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.aws.lambda_clock import now
 from evercert.aws.sqs import SQSQueue
-from evercert.aws.timeouts import QUEUED
+from evercert.aws.timeouts import UNATTENDED
 from evercert.errors import Misconfigured
 from evercert.issuance.metrics import tick_metrics
 from evercert.issuance.settings import CheckerSettings
@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @cache
 def _wired() -> tuple[CheckerSettings, DynamoDBDueIndex, SQSQueue, DynamoDBPages]:
     settings = CheckerSettings.of(os.environ)
-    clients = Clients(limits=QUEUED).ready("dynamodb")
+    clients = Clients(limits=UNATTENDED).ready("dynamodb")
     index, pages = DynamoDBDueIndex(clients.dynamodb, settings.table), DynamoDBPages(clients.dynamodb, settings.table)
     return settings, index, SQSQueue(clients.sqs, settings.queue), pages
 

@@ -24,7 +24,7 @@ from evercert.aws.kms import KMSSeal
 from evercert.aws.lambda_clock import now
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read, request_of
-from evercert.aws.timeouts import QUEUED
+from evercert.aws.timeouts import UNATTENDED
 from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
@@ -121,7 +121,7 @@ def _pause(span: timedelta) -> None:
 @cache
 def _started() -> tuple[Deadline, Clients]:
     deadline = Deadline(now)
-    return deadline, Clients(deadline, limits=QUEUED).ready("dynamodb")
+    return deadline, Clients(deadline, limits=UNATTENDED).ready("dynamodb")
 
 
 @cache

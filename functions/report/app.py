@@ -16,7 +16,7 @@ from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.report_reader import DynamoDBReportReader
 from evercert.aws.lambda_clock import now
 from evercert.aws.report_bucket import S3ReportBucket
-from evercert.aws.timeouts import QUEUED
+from evercert.aws.timeouts import UNATTENDED
 from evercert.errors import EvercertError, Misconfigured, Unexpected
 from evercert.operations.report.page import Report, render
 from evercert.operations.report.settings import ReportSettings
@@ -48,7 +48,7 @@ def _publish() -> dict[str, Any]:
 
 @cache
 def _wired() -> tuple[ReportSettings, DynamoDBReportReader, S3ReportBucket]:
-    settings, clients = ReportSettings.of(os.environ), Clients(limits=QUEUED).ready("dynamodb", "s3")
+    settings, clients = ReportSettings.of(os.environ), Clients(limits=UNATTENDED).ready("dynamodb", "s3")
     source = DynamoDBReportReader(clients.dynamodb, settings.table, settings.issuers_table)
     return settings, source, S3ReportBucket(clients.s3, settings.bucket, settings.key)
 

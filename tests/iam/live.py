@@ -27,7 +27,7 @@ class Live:
         self._judged: list[Judged] = []
         self._entries: list[Entry] = []
         self._operations: set[Operation] = set()
-        self._invalid: set[Operation] = set()
+        self._invalid: set[str] = set()
 
     def deployed(self, deployment: Deployment) -> None:
         """Judge later calls against another stack."""
@@ -56,7 +56,7 @@ class Live:
         found, self._operations = self._operations, set()
         return found
 
-    def invalid(self) -> set[Operation]:
+    def invalid(self) -> set[str]:
         """Return the operations that functions have called with wrong parameters since the last time, in all suites."""
         self._take()
         found, self._invalid = self._invalid, set()

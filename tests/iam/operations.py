@@ -37,9 +37,10 @@ def called(calls: Iterable[Record]) -> set[Operation]:
     }
 
 
-def invalid(calls: Iterable[Record]) -> set[Operation]:
-    """Return the operations that functions call with parameters that botocore refuses when it checks them."""
-    return called(call for call in calls if not call["valid"])
+def invalid(calls: Iterable[Record]) -> set[str]:
+    """Return operations that functions call with parameters that botocore refuses when it checks them, and their files."""
+    wrong = [call for call in calls if not call["valid"] and called([call])]
+    return {f"{call['service']}:{call['operation']} ({', '.join(call['from'][:2])})" for call in wrong}
 
 
 def compare(found: set[Operation]) -> None:

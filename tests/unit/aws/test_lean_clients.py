@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ParamValidationError
 
 from evercert.aws.clients import Clients
 from evercert.aws.session import Session
-from evercert.aws.timeouts import LEAN, QUEUED, SIGNER, USUAL, WAITED_FOR, Limits
+from evercert.aws.timeouts import LEAN_SERVICES, SIGNER, UNATTENDED, USUAL, WAITED_FOR, Limits
 from tests.doubles.world import World
 from tests.tools.local_stack import ROOT
 
@@ -85,23 +87,35 @@ def test_user_agent_names_botocore_and_evercert(service: str) -> None:
 
 
 def test_functions_are_lean_and_commands_are_not() -> None:
-    assert (USUAL.lean, QUEUED.lean, WAITED_FOR.lean, SIGNER.lean) == (False, True, True, True)
-    assert (QUEUED.call, QUEUED.attempts) == (USUAL.call, USUAL.attempts)
+    assert (USUAL.lean, UNATTENDED.lean, WAITED_FOR.lean, SIGNER.lean) == (False, True, True, True)
+    assert (UNATTENDED.call, UNATTENDED.attempts) == (USUAL.call, USUAL.attempts)
     for app in (ROOT / "functions").glob("*/app.py"):
         made = re.findall(r"(?<!\w)Clients\(.*", app.read_text())
-        assert all("limits=" in line for line in made), app
+        assert made and all(re.search(r"limits=(UNATTENDED|WAITED_FOR)\)", line) for line in made), app
 
 
-@pytest.mark.parametrize("service", sorted(LEAN - {"lambda"}))  # with that service, clients are always lean
+def test_lean_services_send_no_parameter_in_the_url() -> None:
+    steady, others = set(), set()
+    for service, operations in json.loads((ROOT / "layers" / "operations.json").read_text()).items():
+        model = botocore.session.get_session().get_service_model(service)
+        inputs = [model.operation_model(operation).input_shape for operation in operations]
+        places = {
+            member.serialization.get("location") for shape in inputs if shape for member in shape.members.values()
+        }
+        (others if places & {"uri", "querystring"} else steady).add(service)
+    assert (others - LEAN_SERVICES, LEAN_SERVICES - others) == ({"route53", "s3"}, steady)
+
+
+@pytest.mark.parametrize("service", sorted(LEAN_SERVICES & set(CALLS)))
 def test_lean_clients_do_not_check_parameters(service: str) -> None:
     wrong = {CALLS[service][2]: 5}
-    for limits in (QUEUED, WAITED_FOR):
+    for limits in (UNATTENDED, WAITED_FOR):
         assert sent(limits, service, wrong)
     with pytest.raises(ParamValidationError):
-        sent(replace(WAITED_FOR, lean=False), service, wrong)
+        sent(USUAL, service, wrong)
 
 
-@pytest.mark.parametrize("limits", [QUEUED, WAITED_FOR])
+@pytest.mark.parametrize("limits", [UNATTENDED, WAITED_FOR])
 def test_object_without_a_name_is_refused_before_the_call(limits: Limits) -> None:
     """The request would be one for the bucket."""
     s3 = Clients(session=Session("eu-central-1"), limits=limits).client("s3")

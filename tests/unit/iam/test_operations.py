@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from _pytest.outcomes import Failed
 
+from tests.iam import recorder
+from tests.iam.live import Live
 from tests.iam.operations import called, compare, invalid, kept
 
 
@@ -25,9 +27,17 @@ def test_called_ignores_operators_and_tests() -> None:
 
 
 def test_invalid_returns_function_calls_with_wrong_parameters() -> None:
-    right, wrong = ({**call("GetItem", who="issuer"), "valid": valid} for valid in (True, False))
+    right, wrong = ({**call("GetItem", "issuance/run.py", who="issuer"), "valid": valid} for valid in (True, False))
     of_command = {**call("DescribeStacks", "cli/connection.py", service="cloudformation"), "valid": False}
-    assert (invalid([right, of_command]), invalid([right, wrong])) == (set(), {("dynamodb", "GetItem")})
+    assert (invalid([right, of_command]), invalid([right, wrong])) == (set(), {"dynamodb:GetItem (issuance/run.py)"})
+
+
+def test_live_keeps_wrong_parameters_until_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"at": 1, "region": "eu-central-1", "params": {}, "assumed": False, "valid": False}
+    monkeypatch.setattr(recorder, "calls", [{**call("GetItem", "issuance/run.py", who="issuer"), **more}])
+    live = Live()
+    assert live.operations() == {("dynamodb", "GetItem")}
+    assert (live.invalid(), live.invalid()) == ({"dynamodb:GetItem (issuance/run.py)"}, set())
 
 
 def test_compare_fails_for_an_operation_that_the_layer_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

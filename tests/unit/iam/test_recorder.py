@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from botocore.awsrequest import AWSResponse
 from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.session import Session
-from evercert.aws.timeouts import QUEUED, USUAL, Limits
+from evercert.aws.timeouts import UNATTENDED, USUAL, Limits
 from tests.iam import recorder
 from tests.iam.principals import principal
 from tests.iam.processes import CallLog
@@ -60,10 +61,12 @@ def test_recorder_keeps_what_decides_and_no_secret(clients: Callable[..., Client
 
 
 def test_recorder_checks_parameters_that_lean_clients_do_not(clients: Callable[..., Clients]) -> None:
-    lean = clients({"Plaintext": "cw=="}, limits=QUEUED).kms
+    lean = clients({"Plaintext": "cw=="}, limits=UNATTENDED).kms
     lean.decrypt(CiphertextBlob=b"sealed")
     lean.decrypt(CiphertextBlob=b"sealed", KeyId="")
-    assert [call["valid"] for call in recorder.calls] == [True, False]
+    with suppress(TypeError):
+        lean.encrypt(KeyId="key", Plaintext=None)  # type: ignore[arg-type]
+    assert [call["valid"] for call in recorder.calls] == [True, False, False]
 
 
 def test_recorder_keeps_keys_of_items_only(clients: Callable[..., Clients]) -> None:

@@ -27,7 +27,7 @@ from evercert.aws.connections import EarlyRetry, ReconnectingClient
 from evercert.aws.endpoints import keep_endpoint
 from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
-from evercert.aws.timeouts import LEAN, SIGNER, USUAL, Limits
+from evercert.aws.timeouts import LEAN_SERVICES, SIGNER, USUAL, Limits
 from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Clients:
 
     def _of(self, service: str) -> Limits:
         limits = SIGNER if service == "lambda" else self._limits
-        return limits if service in LEAN or not limits.lean else replace(limits, lean=False)
+        return replace(limits, lean=self._limits.lean and service in LEAN_SERVICES)
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
         """Return clients for another region. `refresh` supplies credentials of another role on demand."""

@@ -9,9 +9,9 @@ from typing import Any
 from botocore import __version__ as VERSION  # noqa: N812
 from botocore.config import Config
 
-# Their operations send parameters in the body, or only our own ones in the URL: without a check, an S3 object without
-# a name would be a request for the whole bucket.
-LEAN = {"acm", "dynamodb", "kms", "lambda", "secretsmanager", "sns", "sqs"}
+# The functions' operations of these services send parameters in the body; only Lambda has one in the URL, the name of
+# our own function. S3 and Route 53 are not among them: a request for an object without a name is one for its bucket.
+LEAN_SERVICES = {"acm", "acm-pca", "dynamodb", "kms", "lambda", "secretsmanager", "sns", "sqs", "ssm", "sts"}
 _LEAN: Any = {"parameter_validation": False, "user_agent": f"Botocore/{VERSION}"}
 
 
@@ -19,8 +19,8 @@ _LEAN: Any = {"parameter_validation": False, "user_agent": f"Botocore/{VERSION}"
 class Limits:
     """Time limits of one call, in seconds: of each attempt, and of the pauses between attempts.
 
-    `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1. `lean`: with the
-    services of `LEAN`, botocore does not check parameters, sends a fixed user agent, and resolves the endpoint once.
+    `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1. `lean`: with
+    `LEAN_SERVICES`, botocore does not check parameters, sends a fixed user agent, and resolves the endpoint once.
     Together this saves a third of its time for a call. The tests check the parameters.
     """
 
@@ -39,7 +39,7 @@ class Limits:
     @property
     def once(self) -> Limits:
         """Return the limits of a call that creates something at each attempt: one attempt, with the time of all."""
-        return Limits(self.connect, self.attempts * self.read, attempts=1, backoff=0)
+        return replace(self, read=self.attempts * self.read, attempts=1, backoff=0)
 
     @property
     def config(self) -> Config:
@@ -54,7 +54,7 @@ class Limits:
 
 
 USUAL = Limits(connect=1, read=4, attempts=3, backoff=3)
-QUEUED = replace(USUAL, lean=True)  # for functions that no client waits for
+UNATTENDED = replace(USUAL, lean=True)  # for functions that no client waits for
 WAITED_FOR = Limits(connect=1, read=2, attempts=2, backoff=1, lean=True)  # for calls that a client waits for
 LISTENING = Limits(connect=2, read=25, attempts=1, backoff=0)  # for long polls of a queue
 # The signer's own time limit, and its cold start. One attempt: two do not fit, and the client retries. A connection
