@@ -57,7 +57,10 @@ class Live:
         return found
 
     def invalid(self) -> set[str]:
-        """Return the operations that functions have called with wrong parameters since the last time, in all suites."""
+        """Return calls of functions with wrong parameters since the last time, in judged suites.
+
+        In others, parameters come from hostile answers.
+        """
         self._take()
         found, self._invalid = self._invalid, set()
         return found
@@ -65,7 +68,7 @@ class Live:
     def _take(self) -> None:
         calls, recorder.calls[:] = list(recorder.calls), []
         self._operations |= called(calls)
-        self._invalid |= invalid(calls)
+        self._invalid |= invalid(calls) if self._judging else set()
         for call in calls:
             call["who"] = (call["who"] or principal(call["from"], call["operation"])) if self._judging else ""
         judged = self._judge.judge(calls)

@@ -33,9 +33,11 @@ def test_invalid_returns_function_calls_with_wrong_parameters() -> None:
 
 
 def test_live_keeps_wrong_parameters_until_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = {"at": 1, "region": "eu-central-1", "params": {}, "assumed": False, "valid": False}
-    monkeypatch.setattr(recorder, "calls", [{**call("GetItem", "issuance/run.py", who="issuer"), **more}])
+    more = {"at": 1, "region": "eu-central-1", "params": {"TableName": "t"}, "assumed": False, "valid": False}
+    monkeypatch.setattr(recorder, "calls", [])
     live = Live()
+    live.begin("tests/functions/test_issuer.py")
+    recorder.calls.append({**call("GetItem", "issuance/run.py", who="issuer"), **more})
     assert live.operations() == {("dynamodb", "GetItem")}
     assert (live.invalid(), live.invalid()) == ({"dynamodb:GetItem (issuance/run.py)"}, set())
 
