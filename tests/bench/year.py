@@ -158,12 +158,12 @@ def _slack(years: Sequence[Year]) -> list[str]:
         ("nothing", *(cell for year in years for cell in (_span(year.ordinary.left), 0))),
         *(
             (f"the CA refuses the first {'attempt' if times == 1 else f'{times} attempts'} of each renewal",
-             *(cell for year in years for cell in (_span(year.refused[number].left), year.refused[number].expired)))
+             *(cell for year in years for cell in (_span(year.refused[number].left), f"{year.refused[number].expired:,}")))
             for number, times in enumerate(REFUSALS)
         ),
         *(
             (f"the CA is down for {lasts.days} day{'s' * (lasts.days > 1)}",
-             *(cell for year in years for cell in (_span(year.at_once[number].left), year.evenly[number].expired)))
+             *(cell for year in years for cell in (_span(year.at_once[number].left), f"{year.evenly[number].expired:,}")))
             for number, lasts in enumerate(OUTAGES)
         ),
     ]  # fmt: skip
