@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from evercert.aws.timeouts import UNATTENDED
 from tests.bench import (
     acme,
     acme_server,
@@ -69,7 +70,7 @@ def _taken(wanted: list[str]) -> Iterator[tuple[str, Part]]:
             yield name, ALONE[name]()
             continue
         with emulator() as running:
-            found = BESIDE_AWS[name](World(running), running)
+            found = BESIDE_AWS[name](World(running, UNATTENDED), running)
         yield from found.items()
 
 

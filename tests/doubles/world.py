@@ -32,6 +32,7 @@ from evercert.aws.kms import KMSSeal
 from evercert.aws.private_ca import PrivateCAClient, PrivateCAClients
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
+from evercert.aws.timeouts import USUAL, Limits
 from evercert.contracts.ports import Ports
 from evercert.contracts.queue import shard
 from evercert.contracts.record import Record
@@ -182,11 +183,11 @@ class OneShard(DynamoDBDueIndex):
 class World:
     """Everything one scenario needs; `fresh` creates new tables, queue and topic."""
 
-    def __init__(self, running: Emulator) -> None:
+    def __init__(self, running: Emulator, limits: Limits = USUAL) -> None:
         self.switch = KillSwitch()
         self.clock = HandClock()
         self.deadline = Deadline(self.clock)
-        self.clients = Clients(self.deadline, self._session(running))
+        self.clients = Clients(self.deadline, self._session(running), limits)
         self.switch.hook(self.clients.session)
         self.operator = Clients(session=self._session(running))  # outside the process under test
         self._template = load_template()["Resources"]
