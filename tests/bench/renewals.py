@@ -18,6 +18,7 @@ import boto3
 from evercert.aws.clients import CONFIG
 from evercert.aws.dynamodb.items import key
 from evercert.aws.sqs import read
+from evercert.documents.lifecycle import Lifecycle
 from tests.bench.bare import Call, Script
 from tests.bench.figures import Figure, Part, p95, table
 from tests.doubles.fakes import spec
@@ -28,6 +29,7 @@ from tests.tools.local_stack import Emulator, client_arguments
 TIMES, WARM = 60, 8
 PROCESSOR, DELAY = 1.4, 3.0
 NAME = "web"
+DEFAULT_KEPT = Lifecycle().keep_revisions
 EARLIER = 3  # renewals before the counted one: as many revisions are kept as ever will be
 NUDGE = json.dumps({"certificate": NAME})
 
@@ -65,7 +67,18 @@ def measure(world: World, running: Emulator) -> tuple[Part, Renewal]:
     part = Part(_figures(ours, theirs))
     counted = Counter(f"{call.service} {call.operation}" for call in listened.calls)
     part.lines += table(("AWS call", "in one renewal"), [*counted.items(), ("**in all**", sum(counted.values()))])
+    part.lines += ["", *table(("renewal into", "kept revisions", "AWS calls", "write units"), _variants(world))]
     return part, listened
+
+
+def _variants(world: World) -> list[tuple[object, ...]]:
+    """Return the calls and the write units of a renewal with and without ACM and kept revisions."""
+    rows: list[tuple[object, ...]] = []
+    for acm in (True, False):
+        for kept in (DEFAULT_KEPT, 0):
+            renewal = _issued(world, acm=acm, kept=kept)
+            rows.append(("a secret and ACM" if acm else "a secret", kept, len(renewal.calls), renewal.write_units))
+    return rows
 
 
 def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) -> list[Figure]:
@@ -87,11 +100,11 @@ def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]])
     ]
 
 
-def _issued(world: World) -> Renewal:
+def _issued(world: World, *, acm: bool = True, kept: int = DEFAULT_KEPT) -> Renewal:
     """Issue a certificate and renew it a few times, then record a renewal."""
     world.fresh()
-    destinations = [{"type": "secrets-manager", "secret": world.secret}, {"type": "acm"}]
-    world.want(spec(NAME, destinations=destinations), {"type": "self-signed"})
+    destinations = [{"type": "secrets-manager", "secret": world.secret}, *([{"type": "acm"}] if acm else [])]
+    world.want(spec(NAME, destinations=destinations, lifecycle={"keep-revisions": kept}), {"type": "self-signed"})
     world.settle(world.settled)
     for _ in range(EARLIER):
         _make_due(world)

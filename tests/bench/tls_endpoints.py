@@ -49,9 +49,11 @@ class TLSEndpoints:
             threading.Thread(target=self._attend, args=(client,), daemon=True).start()
 
     def _attend(self, client: socket.socket) -> None:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError), self._context.wrap_socket(client, server_side=True) as decrypted:
             self.connections += 1
             with socket.create_connection(("127.0.0.1", self._target), timeout=20) as target:
+                target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 answers = threading.Thread(target=_copy, args=(target, decrypted), daemon=True)
                 answers.start()
                 _copy(decrypted, target)
