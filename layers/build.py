@@ -16,37 +16,20 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import service_models
+
 HERE = Path(__file__).resolve().parent
 DEFAULT = "python3.13-arm64"
 OLDEST_MINOR = 12  # the runtime python3.11 has glibc 2.26, for which the packages have no wheels
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger layer slows cold starts
-# botocore describes every AWS service; keep those that evercert calls and the files that botocore reads.
-SERVICES = {
-    "acm",
-    "acm-pca",
-    "cloudformation",
-    "dynamodb",
-    "kms",
-    "lambda",
-    "route53",
-    "s3",
-    "secretsmanager",
-    "sns",
-    "sqs",
-    "ssm",
-    "sso",
-    "sso-oidc",
-    "signin",
-    "sts",
-}
 # The functions load logging, metrics and the event handler of Powertools, with their dependencies.
 UTILITIES = {"data_classes", "jmespath_utils"}
 SWAGGER = "aws_lambda_powertools/event_handler/openapi/swagger_ui"
 # Packages that no function imports.
 ELSEWHERE = ("cli", "console", "host")
-UNREAD = ("bin", "boto3/examples", "boto3/data", SWAGGER, "certifi/tests")
+UNREAD = ("bin", "boto3", "s3transfer", SWAGGER, "certifi/tests")
 
 
 class Target(NamedTuple):
@@ -83,15 +66,15 @@ def install(destination: Path, wanted: Target) -> None:
 
 
 def trim(destination: Path) -> None:
-    """Remove files that no function reads: descriptions of other services, parts of Powertools, types, examples."""
-    kept = {"botocore/data": SERVICES, "aws_lambda_powertools/utilities": UTILITIES}
+    """Remove what no function reads: service models, parts of Powertools, types, examples."""
+    utilities = destination / "aws_lambda_powertools/utilities"
     unread = [destination / path for path in UNREAD]
-    for folder, names in kept.items():
-        unread += [path for path in (destination / folder).iterdir() if path.is_dir() and path.name not in names]
+    unread += [path for path in utilities.iterdir() if path.is_dir() and path.name not in UTILITIES]
     for path in unread:
         shutil.rmtree(path, ignore_errors=True)
-    for path in [*destination.rglob("*.pyi"), *(destination / "botocore" / "data").rglob("examples-1.json*")]:
+    for path in destination.rglob("*.pyi"):
         path.unlink()
+    service_models.trim(destination / "botocore" / "data")
 
 
 def copy(destination: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.doubles.world import World
-from tests.iam import recorded, recorder
+from tests.iam import operations, recorded, recorder
 from tests.iam.judge import missing_permissions
 from tests.iam.live import RECORDED, live
 from tests.tools.local_stack import Emulator, emulator
@@ -39,12 +39,20 @@ def _no_credentials_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _permissions(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that makes an AWS call without a permission of the template (tests/iam/judge.py)."""
+    """Fail a test that makes an AWS call without a permission of the template (tests/iam/judge.py).
+
+    Fail it also if a function calls an operation that the dependency layer lacks, or gives one wrong parameters, which
+    its clients do not check (tests/iam/operations.py).
+    """
     live.begin(request.node.nodeid)
     yield
+    called, wrong = live.operations(), live.invalid()
     judged, needs = live.drain()
     if request.node.nodeid.startswith(RECORDED):
         recorded.compare(needs)
+    operations.compare(called)
+    if wrong:
+        pytest.fail(f"a function gives parameters that botocore refuses: {', '.join(sorted(wrong))}", pytrace=False)
     if found := missing_permissions(judged):
         pytest.fail("\n".join(found), pytrace=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -78,7 +79,8 @@ def _deadline() -> InvocationDeadline:
 
 @cache
 def _api() -> Api[AdministrationServices]:
-    settings, clients = AdministrationSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
+    settings = AdministrationSettings.of(os.environ)
+    clients = Clients(_deadline(), limits=WAITED_FOR).ready("dynamodb")
     ports = AdministrationPorts(
         configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
         open=lambda: ChangeWriter(clients.dynamodb, settings.configuration, settings.audit),
@@ -88,3 +90,6 @@ def _api() -> Api[AdministrationServices]:
         address=settings.address,
     )
     return Api(AdministrationServices(ports))
+
+
+cold_start.finish(_api, Misconfigured)

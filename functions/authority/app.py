@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -22,6 +23,7 @@ from evercert.authority.infisical_api.routes import ROUTES
 from evercert.authority.infisical_api.services import ServicePorts, Services
 from evercert.authority.infisical_api.settings import AuthoritySettings
 from evercert.aws.authority.access_tokens import DynamoDBTokens
+from evercert.aws.authority.call_reads import CallReads
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.external_requests import DynamoDBExternalRequests
@@ -69,7 +71,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def answer_acme(resource: Resource, event: dict[str, Any]) -> dict[str, Any]:
     """Answer a request of an ACME client and log it in one line."""
     try:
-        answer, log = _acme().answer(resource, event)
+        with _services().ports.reads.call(f"acme {resource.name}"):
+            answer, log = _acme().answer(resource, event)
     except Misconfigured as error:  # the environment: no request can succeed
         logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400
         answer = misconfigured(event.get("requestContext", {}))
@@ -83,14 +86,14 @@ def answer_call(route: Route[Services] | None, ids: dict[str, str]) -> Response[
     """Answer a call of the API and log it in one line."""
     event = app.current_event.raw_event
     try:
-        answer, log = _api().answer(route, event, ids)
+        with _services().ports.reads.call(route.template if route else "?"):
+            answer, log = _api().answer(route, event, ids)
     except Misconfigured as error:  # the environment: no call can succeed
         logger.error({"outcome": error.kind, "message": str(error)})  # noqa: TRY400
         answer = misconfigured(event.get("requestContext", {}))
     else:
         LEVELS.get(log.outcome, logger.error)(log.line)
-    headers: dict[str, str | list[str]] = dict(answer.headers)
-    return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers=headers)
+    return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers={**answer.headers})
 
 
 def _handler(route: Route[Services]) -> Callable[..., Response[Any]]:
@@ -135,10 +138,8 @@ def copy_files(_event: object = None) -> dict[str, Any]:
 
 
 def make_mac_key(event: dict[str, Any]) -> dict[str, str]:
-    """Return a new MAC key for external account binding (base64url) and its ciphertext; neither is stored or logged.
-
-    The seal key is for this function only, so operators cannot decrypt the MAC keys of others.
-    """
+    """Return a new MAC key for external account binding (base64url) and its ciphertext; neither is stored or logged."""
+    # The seal key is for this function only, so operators cannot decrypt the MAC keys of others.
     from evercert.acme import base64url  # noqa: PLC0415
     from evercert.aws.authority.mac_keys import KMSMacKeys  # noqa: PLC0415
 
@@ -148,11 +149,7 @@ def make_mac_key(event: dict[str, Any]) -> dict[str, str]:
     return {"mac_key": base64url.encode(mac_key), "sealed": sealed}
 
 
-TASKS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "crl": refresh_crls,
-    "files": copy_files,
-    "eab": make_mac_key,
-}
+TASKS: dict[str, Callable[[Any], dict[str, Any]]] = {"crl": refresh_crls, "files": copy_files, "eab": make_mac_key}
 
 
 def _copy_files() -> int:
@@ -188,26 +185,28 @@ def _deadline() -> InvocationDeadline:
 
 @cache
 def _clients() -> Clients:
-    return Clients(_deadline(), limits=WAITED_FOR)
+    return Clients(_deadline(), limits=WAITED_FOR).ready("dynamodb")
 
 
 @cache
 def _services() -> Services:
     settings, clients = AuthoritySettings.of(os.environ), _clients()
+    reads = CallReads(clients.dynamodb)
     return Services(
         ServicePorts(
-            configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration),
+            configuration=DynamoDBConfiguration(clients.dynamodb, settings.configuration, reads),
             certificates=DynamoDBCertificates(clients.dynamodb, settings.table, settings.audit),
             public_store=S3PublicStore(clients.s3, settings.bucket),
             issue_credential=lambda identity, profile: _credentials().issue(identity, profile),
             acme_requesters=_acme_requesters,
-            tokens=DynamoDBTokens(clients.dynamodb, settings.table),
+            tokens=DynamoDBTokens(clients.dynamodb, settings.table, reads),
             signer=SignerFunction(clients.lambda_, settings.signer),
             seal=KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack),
             documents=_documents,
             external=DynamoDBExternalRequests(clients.dynamodb, settings.table, lambda: clients.sqs, settings.queue),
             sts=STSOverHTTP(os.environ.get("AWS_ENDPOINT_URL_STS") or os.environ.get("AWS_ENDPOINT_URL")),
             clock=now,
+            reads=reads,
             stack=settings.data_stack,
             address=settings.address,
             sts_regions=settings.sts_regions,
@@ -246,3 +245,6 @@ def _acme() -> AcmeServer:
     from evercert.aws.authority import acme_server  # noqa: PLC0415 (a function without ACME clients never loads it)
 
     return acme_server.server(AuthoritySettings.of(os.environ), _clients(), _services(), _credentials())
+
+
+cold_start.finish(_api, Misconfigured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -18,6 +19,8 @@ from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.sweep import DynamoDBPages
 from evercert.aws.lambda_clock import now
 from evercert.aws.sqs import SQSQueue
+from evercert.aws.timeouts import UNATTENDED
+from evercert.errors import Misconfigured
 from evercert.issuance.metrics import tick_metrics
 from evercert.issuance.settings import CheckerSettings
 from evercert.scheduling.checker import check
@@ -56,6 +59,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 @cache
 def _wired() -> tuple[CheckerSettings, DynamoDBDueIndex, SQSQueue, DynamoDBPages]:
     settings = CheckerSettings.of(os.environ)
-    clients = Clients()
+    clients = Clients(limits=UNATTENDED).ready("dynamodb")
     index, pages = DynamoDBDueIndex(clients.dynamodb, settings.table), DynamoDBPages(clients.dynamodb, settings.table)
     return settings, index, SQSQueue(clients.sqs, settings.queue), pages
+
+
+cold_start.finish(_wired, Misconfigured)

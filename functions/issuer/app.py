@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -23,6 +24,7 @@ from evercert.aws.kms import KMSSeal
 from evercert.aws.lambda_clock import now
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read, request_of
+from evercert.aws.timeouts import UNATTENDED
 from evercert.contracts.ports import Ports
 from evercert.deadline import Deadline
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
@@ -119,23 +121,24 @@ def _pause(span: timedelta) -> None:
 @cache
 def _started() -> tuple[Deadline, Clients]:
     deadline = Deadline(now)
-    return deadline, Clients(deadline)
+    return deadline, Clients(deadline, limits=UNATTENDED).ready("dynamodb")
 
 
 @cache
 def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
+    breakers = DynamoDBBreakers(clients.dynamodb, settings.table)
     ports = Ports(
         revisions=DynamoDBRevisions(clients.dynamodb, settings.table),
         records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
-        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context, now),
+        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context, now, breakers=breakers),
         destinations=RegisteredDestinations(DestinationContext(settings.stack_id, clients, settings.import_quota)),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
         rate_limiter=DynamoDBRateSlots(clients.dynamodb, settings.table),
-        breakers=DynamoDBBreakers(clients.dynamodb, settings.table),
+        breakers=breakers,
         clock=now,
         sleep=_pause,
         deadline=deadline,
@@ -221,3 +224,6 @@ def _context() -> IssuerContext:
         kms_key,
     )
     return IssuerContext(http, Credentials(clients), clients.session, now, acme, PrivateCAClients(clients).of)
+
+
+cold_start.finish(_wired, Misconfigured)

@@ -6,6 +6,7 @@ Only certificates with a key that the authority generated are renewed.
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -93,15 +94,19 @@ def _deadline() -> InvocationDeadline:
 
 @cache
 def _wired() -> tuple[AutoRenewal, ApprovalNotices, DynamoDBExternalRequests]:
-    settings, clients = RenewalFunctionSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
+    settings = RenewalFunctionSettings.of(os.environ)
+    clients = Clients(_deadline(), limits=WAITED_FOR).ready("dynamodb")
     configuration = DynamoDBConfiguration(clients.dynamodb, settings.configuration)
     certificates = DynamoDBCertificates(clients.dynamodb, settings.table, settings.audit)
     seal = KMSKeySeal(clients.kms, settings.seal_key, settings.data_stack)
     signer = SignerFunction(clients.lambda_, settings.signer)
     external = DynamoDBExternalRequests(clients.dynamodb, settings.table, lambda: clients.sqs, settings.queue)
     fulfillment = Fulfillment(configuration, certificates, signer, seal, now, external=external)
-    access, builder = Access(configuration, certificates), RequestBuilder(configuration, certificates, seal, now)
+    access, builder = Access(configuration, certificates), RequestBuilder(configuration, seal, now)
     renewals = Renewals(configuration, certificates, access, builder, fulfillment, seal, now)
     topic = SNSAnnouncer(clients.sns, settings.topic, settings.stack_id)
     notices = ApprovalNotices(certificates, fulfillment, SNSApprovalAnnouncer(topic, now), now)
     return AutoRenewal(certificates, renewals, SNSRenewalAnnouncer(topic, now), now), notices, external
+
+
+cold_start.finish(_wired, Misconfigured)

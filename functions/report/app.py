@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -15,7 +16,8 @@ from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.report_reader import DynamoDBReportReader
 from evercert.aws.lambda_clock import now
 from evercert.aws.report_bucket import S3ReportBucket
-from evercert.errors import EvercertError, Unexpected
+from evercert.aws.timeouts import UNATTENDED
+from evercert.errors import EvercertError, Misconfigured, Unexpected
 from evercert.operations.report.page import Report, render
 from evercert.operations.report.settings import ReportSettings
 
@@ -46,6 +48,9 @@ def _publish() -> dict[str, Any]:
 
 @cache
 def _wired() -> tuple[ReportSettings, DynamoDBReportReader, S3ReportBucket]:
-    settings, clients = ReportSettings.of(os.environ), Clients()
+    settings, clients = ReportSettings.of(os.environ), Clients(limits=UNATTENDED).ready("dynamodb", "s3")
     source = DynamoDBReportReader(clients.dynamodb, settings.table, settings.issuers_table)
     return settings, source, S3ReportBucket(clients.s3, settings.bucket, settings.key)
+
+
+cold_start.finish(_wired, Misconfigured)

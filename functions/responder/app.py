@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -17,7 +18,7 @@ from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
 from evercert.aws.lambda_clock import now
 from evercert.aws.timeouts import WAITED_FOR
 from evercert.environment import Variables
-from evercert.errors import EvercertError
+from evercert.errors import EvercertError, Misconfigured
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -57,5 +58,8 @@ def _answer(path: object) -> tuple[int, str]:
 
 @cache
 def _answers() -> DynamoDBHTTPAnswers:
-    clients = Clients(limits=WAITED_FOR)
+    clients = Clients(limits=WAITED_FOR).ready("dynamodb")
     return DynamoDBHTTPAnswers(clients.dynamodb, Variables(os.environ).text("CERTIFICATES_TABLE"))
+
+
+cold_start.finish(_answers, Misconfigured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -22,7 +23,7 @@ from evercert.aws.authority.signing_ledger import DynamoDBLedger
 from evercert.aws.clients import Clients
 from evercert.aws.lambda_clock import InvocationDeadline, now
 from evercert.aws.timeouts import WAITED_FOR
-from evercert.errors import EvercertError, OutOfTime, Unavailable, Unexpected
+from evercert.errors import EvercertError, Misconfigured, OutOfTime, Unavailable, Unexpected
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -71,7 +72,8 @@ def _deadline() -> InvocationDeadline:
 
 @cache
 def _service() -> SigningService:
-    settings, clients = SignerSettings.of(os.environ), Clients(_deadline(), limits=WAITED_FOR)
+    settings = SignerSettings.of(os.environ)
+    clients = Clients(_deadline(), limits=WAITED_FOR).ready("dynamodb", "kms")
     return SigningService(
         DynamoDBConfiguration(clients.dynamodb, settings.configuration),
         DynamoDBLedger(clients.dynamodb, settings.ledger),
@@ -79,3 +81,6 @@ def _service() -> SigningService:
         settings.address,
         now,
     )
+
+
+cold_start.finish(_service, Misconfigured)

@@ -6,6 +6,7 @@ It proves that ACME clients control the names of their orders (RFC 8555 §8), an
 from __future__ import annotations
 
 import evercert.layer_target  # noqa: F401 (first: a wrong runtime fails here, in one clear line)
+from evercert import cold_start
 
 # isort: split
 import os
@@ -26,7 +27,7 @@ from evercert.aws.lambda_clock import now
 from evercert.aws.served_certificates import ServedCertificates
 from evercert.aws.timeouts import WAITED_FOR
 from evercert.aws.validator_client import read as read_probe
-from evercert.errors import EvercertError, Unexpected
+from evercert.errors import EvercertError, Misconfigured, Unexpected
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -74,7 +75,8 @@ def _served() -> ServedCertificates:
 
 @cache
 def _validator() -> Validator:
-    settings, clients = ValidatorSettings.of(os.environ), Clients(limits=WAITED_FOR)
+    settings = ValidatorSettings.of(os.environ)
+    clients = Clients(limits=WAITED_FOR).ready("dynamodb", "sqs")
     names = ValidationNames(settings.network.resolvers)
     return Validator(
         DynamoDBAcmeOrders(clients.dynamodb, settings.table),
@@ -83,3 +85,6 @@ def _validator() -> Validator:
         names,
         now,
     )
+
+
+cold_start.finish(_validator, Misconfigured)

@@ -25,10 +25,11 @@ import pytest
 
 from tests.bench import acme, acme_server_counts
 from tests.bench.acme import Taken
-from tests.bench.authority import Timed, api_call, silence
+from tests.bench.authority import Timed, api_call
 from tests.bench.burst import processor_time
 from tests.bench.counted_authority import Client
 from tests.bench.figures import Figure, Part, table
+from tests.bench.logs import silence
 from tests.doubles.authority.acme_client import AcmeAuthority
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.ceremony import csr

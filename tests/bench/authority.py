@@ -6,9 +6,7 @@ The time of KMS is measured and subtracted: the double of KMS signs with real ke
 from __future__ import annotations
 
 import gc
-import io
 import json
-import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -24,7 +22,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from evercert.authority.ca.builder import IssuerURLs
 from evercert.authority.ca.definition import CA
 from evercert.authority.ca.signing_orders import LeafOrder
+from tests.bench import authority_peer
 from tests.bench.figures import Figure, Part, table
+from tests.bench.logs import silence
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.ceremony import csr, leaf
 from tests.doubles.authority.server import CONTEXT, entry_point, event_of
@@ -34,21 +34,6 @@ ROUNDS, EACH = 15, 40
 CALL = 1.5
 FAMILIES = ("EC_prime256v1", "RSA_2048")
 ISSUING_RSA = "RSA_3072"  # as `evercert authority init` creates it; the other CA has a P-256 key
-
-
-class Nowhere(io.StringIO):
-    """Discard log lines, so that a slow pipe does not count."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-def silence(*services: str) -> None:
-    """Format log lines of functions, by default of the authority, but discard them."""
-    for service in services or ("authority",):
-        for handler in logging.getLogger(service).handlers:
-            if isinstance(handler, logging.StreamHandler):
-                handler.setStream(Nowhere())
 
 
 class Timed:
@@ -85,6 +70,7 @@ def measure() -> Part:
         ]
         rows.append((algorithm, *(f"{1000 * median(seen):.2f} ms" for seen in (bare, signer, api))))
     part.lines += table(("key", "in memory", "signer without KMS", "whole call without KMS"), rows)
+    authority_peer.measure(part)
     return part
 
 

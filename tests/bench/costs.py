@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from typing import Any
 
 from tests.bench.figures import Figure, Part, table
 from tests.bench.renewals import Renewal
-from tests.bench.ticks import size_of_item
 from tests.doubles.world import load_template
 from tests.tools.local_stack import ROOT
 
@@ -29,7 +26,7 @@ SHORT_LIVED_DAYS = 7
 
 def measure(listened: Renewal) -> Part:
     """Calculate costs from the calls of one self-signed renewal into a secret and ACM."""
-    renewal, idle = _renewal(listened), _idle_day()
+    renewal, idle = of_run(listened), idle_day()
     part = Part(
         [
             Figure("cost of a renewal", f"${sum(renewal.values()):.6f}"),
@@ -41,14 +38,17 @@ def measure(listened: Renewal) -> Part:
     )
     part.lines += [f"Prices: {PRICES['source']}.", ""]
     part.lines += table(("a renewal", "$ for 1,000"), [(name, f"{1000 * cost:.4f}") for name, cost in renewal.items()])
+    head = ("write, from the tick on", "item", "bytes before", "bytes after", "units", "units of indexes")
+    part.lines += ["", *table(head, _write_rows(listened))]
     part.lines += ["", *table(("an idle day", "$"), [(name, f"{cost:.4f}") for name, cost in idle.items()])]
     part.lines += ["", *_beside(sum(renewal.values()), sum(idle.values()))]
     return part
 
 
-def _renewal(listened: Renewal) -> dict[str, float]:
+def of_run(listened: Renewal, seconds: float = ISSUER_SECONDS) -> dict[str, float]:
+    """Return the costs of a recorded run and its message, by service."""
     calls = Counter(call.service for call in listened.calls)
-    reads, writes = _units(listened)
+    reads, writes = units(listened)
     return {
         f"DynamoDB: {writes} write units, {reads:g} read units": writes * PRICES["dynamodb_write_unit"]
         + (reads + 0.5) * PRICES["dynamodb_read_unit"],
@@ -56,45 +56,42 @@ def _renewal(listened: Renewal) -> dict[str, float]:
         f"Secrets Manager: {calls['secretsmanager']} calls": calls["secretsmanager"] * PRICES["secretsmanager_call"],
         f"SNS: {calls['sns']} event": calls["sns"] * PRICES["sns_publish"],
         f"SQS: {MESSAGES + calls['sqs']} requests": (MESSAGES + calls["sqs"]) * PRICES["sqs_request"],
-        f"Lambda: {ISSUER_SECONDS} s of {ISSUER_GB:.2f} GB (assumed)": PRICES["lambda_request"]
-        + ISSUER_SECONDS * ISSUER_GB * PRICES["lambda_gb_second_arm64"],
+        f"Lambda: {seconds} s of {ISSUER_GB:.2f} GB (assumed)": PRICES["lambda_request"]
+        + seconds * ISSUER_GB * PRICES["lambda_gb_second_arm64"],
         f"logs: {LOG_BYTES} bytes (assumed)": LOG_BYTES / 1e9 * PRICES["cloudwatch_log_gb"],
         f"ACM: {calls['acm']} calls": 0.0,
     }
 
 
-def _units(listened: Renewal) -> tuple[float, int]:
-    """Return read and write units; a write of an indexed attribute also deletes and creates an index entry.
-
-    Every write counts with the largest size of the record, because sizes in between are not recorded.
-    """
-    items = [*listened.before, *listened.after]
-    record = max(size_of_item(item) for item in items if item["sk"]["S"] == "record")
-    largest = math.ceil(record / 1_024)
+def units(listened: Renewal) -> tuple[float, int]:
+    """Return read units, estimated from the calls, and write units, counted from the items before and after each."""
     reads = 0.0
-    writes = 1 + 2  # the checker's update of the due time, and its index
     for call in listened.calls:
         match call.operation:
             case "GetItem":
                 reads += 1.0 if call.parameters.get("ConsistentRead") else 0.5
             case "BatchGetItem":
                 reads += sum(len(keys["Keys"]) for keys in call.parameters["RequestItems"].values())
-            case "UpdateItem":
-                writes += largest + _entries(call.parameters)
-            case "TransactWriteItems":
-                update, put = call.parameters["TransactItems"]
-                writes += 2 * (largest + math.ceil(size_of_item(put["Put"]["Item"]) / 1_024))
-                writes += _entries(update["Update"]) + 1
-    return reads, writes
+    return reads, listened.write_units
 
 
-def _entries(update: dict[str, Any]) -> int:
-    """Return writes of the indexes `due` and `expiring`: two for each changed attribute of theirs."""
-    touched = set(update.get("ExpressionAttributeNames", {}).values())
-    return 2 * len(touched & {"due_at", "not_after"})
+def _write_rows(listened: Renewal) -> list[tuple[str, ...]]:
+    """Return one row for each written item; both items of a transaction cost twice their size."""
+    rows = [
+        (
+            write.operation,
+            write.key["sk"]["S"].partition("#")[0],
+            f"{write.before:,}",
+            f"{write.after:,}",
+            str(write.units),
+            str(write.entries or ""),
+        )
+        for write in listened.writes
+    ]
+    return [*rows, ("**in all**", "", "", "", str(listened.write_units), "")]
 
 
-def _idle_day() -> dict[str, float]:
+def idle_day() -> dict[str, float]:
     reads = TICKS * QUERIES / 2
     seconds = TICKS * CHECKER_SECONDS * CHECKER_GB
     return {

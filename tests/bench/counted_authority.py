@@ -23,7 +23,7 @@ from evercert.aws.authority.configuration import DynamoDBConfiguration
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.kms_keys import KMSKeys
 from evercert.aws.authority.signing_ledger import DynamoDBLedger
-from tests.bench.authority import silence
+from tests.bench.logs import silence
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient, Answer
 from tests.doubles.authority.authority import Setting
 from tests.doubles.infisical.http_server import Serving

@@ -32,7 +32,8 @@ class Part:
 
     def text(self) -> str:
         rows = [(f.name, f.measured, f.target, f.verdict) for f in self.figures]
-        return "\n".join([*table(("figure", "measured", "target", ""), rows), "", *self.lines]).strip()
+        figures = [*table(("figure", "measured", "target", ""), rows), ""] if rows else []
+        return "\n".join([*figures, *self.lines]).strip()
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -8,7 +8,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -18,25 +18,34 @@ import boto3
 from evercert.aws.clients import CONFIG
 from evercert.aws.dynamodb.items import key
 from evercert.aws.sqs import read
+from evercert.documents.lifecycle import Lifecycle
 from tests.bench.bare import Call, Script
 from tests.bench.figures import Figure, Part, p95, table
 from tests.doubles.fakes import spec
 from tests.doubles.world import World
+from tests.doubles.write_meter import Write, WriteMeter
 from tests.tools.local_stack import Emulator, client_arguments
 
 TIMES, WARM = 60, 8
 PROCESSOR, DELAY = 1.4, 3.0
 NAME = "web"
+DEFAULT_KEPT = Lifecycle().keep_revisions
+EARLIER = 3  # renewals before the counted one: as many revisions are kept as ever will be
 NUDGE = json.dumps({"certificate": NAME})
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """AWS calls of one renewal, and the items of the table before and after it."""
+    """AWS calls of one renewal, and the items of the table before it; `writes` begin with that of the tick."""
 
     calls: list[Call]
     before: list[dict[str, Any]]
-    after: list[dict[str, Any]]
+    writes: list[Write] = field(default_factory=list)
+
+    @property
+    def write_units(self) -> int:
+        """The write units of the certificates table, with those of its indexes."""
+        return sum(write.units + write.entries for write in self.writes)
 
 
 def measure(world: World, running: Emulator) -> tuple[Part, Renewal]:
@@ -57,8 +66,19 @@ def measure(world: World, running: Emulator) -> tuple[Part, Renewal]:
             theirs.append(beside)
     part = Part(_figures(ours, theirs))
     counted = Counter(f"{call.service} {call.operation}" for call in listened.calls)
-    part.lines += table(("call of AWS", "in one renewal"), [*counted.items(), ("**in all**", sum(counted.values()))])
+    part.lines += table(("AWS call", "in one renewal"), [*counted.items(), ("**in all**", sum(counted.values()))])
+    part.lines += ["", *table(("renewal into", "kept revisions", "AWS calls", "write units"), _variants(world))]
     return part, listened
+
+
+def _variants(world: World) -> list[tuple[object, ...]]:
+    """Return the calls and the write units of a renewal with and without ACM and kept revisions."""
+    rows: list[tuple[object, ...]] = []
+    for acm in (True, False):
+        for kept in (DEFAULT_KEPT, 0):
+            renewal = _issued(world, acm=acm, kept=kept)
+            rows.append(("a secret and ACM" if acm else "a secret", kept, len(renewal.calls), renewal.write_units))
+    return rows
 
 
 def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) -> list[Figure]:
@@ -80,26 +100,42 @@ def _figures(ours: list[tuple[float, float]], theirs: list[tuple[float, float]])
     ]
 
 
-def _issued(world: World) -> Renewal:
-    """Issue a certificate, then record its renewal."""
+def _issued(world: World, *, acm: bool = True, kept: int = DEFAULT_KEPT) -> Renewal:
+    """Issue a certificate and renew it a few times, then record a renewal."""
     world.fresh()
-    destinations = [{"type": "secrets-manager", "secret": world.secret}, {"type": "acm"}]
-    world.want(spec(NAME, destinations=destinations), {"type": "self-signed"})
+    destinations = [{"type": "secrets-manager", "secret": world.secret}, *([{"type": "acm"}] if acm else [])]
+    world.want(spec(NAME, destinations=destinations, lifecycle={"keep-revisions": kept}), {"type": "self-signed"})
     world.settle(world.settled)
+    for _ in range(EARLIER):
+        _make_due(world)
+        _renew(world)
     _make_due(world)
+    return _recorded(world, lambda: _renew(world))
+
+
+def renewal_and_check(world: World) -> tuple[Renewal, Renewal]:
+    """Return a renewal, and the status check a day after it."""
+    renewed = _issued(world)
+    world.clock.now = (world.record(NAME).check_at or world.clock.now) + timedelta(seconds=1)
+    return renewed, _recorded(world, lambda: _check(world))
+
+
+def _recorded(world: World, act: Callable[[], None]) -> Renewal:
     calls: list[Call] = []
-    before = world.items()
 
     def note(params: dict[str, Any], model: Any, **_: object) -> None:
         calls.append(Call(model.service_model.service_name, model.name, copy.deepcopy(params)))
 
     own = [getattr(world.clients, name) for name in ("dynamodb", "sqs", "sns", "kms", "secretsmanager", "acm")]
-    for client in own:
-        client.meta.events.register_first("provide-client-params", note)
-    _renew(world)
-    for client in own:
-        client.meta.events.unregister("provide-client-params", note)
-    return Renewal(calls, before, world.items())
+    with WriteMeter(world.clients.dynamodb, world.operator.dynamodb, world.table) as meter:
+        world.tick()  # its queries serve all certificates, and are no calls of this one
+        before = world.items()
+        for client in own:
+            client.meta.events.register_first("provide-client-params", note)
+        act()
+        for client in own:
+            client.meta.events.unregister("provide-client-params", note)
+    return Renewal(calls, before, meter.writes)
 
 
 def _services(listened: Renewal) -> set[str]:
@@ -113,9 +149,17 @@ def _make_due(world: World) -> None:
 
 def _renew(world: World) -> None:
     """Handle one message as the function does."""
+    _run(world, "certificate.renewed")
+
+
+def _check(world: World) -> None:
+    _run(world, "checked")
+
+
+def _run(world: World, expected: str) -> None:
     report = world.issuance.run(read(NUDGE).certificate)
-    if report.outcome != "certificate.renewed":
-        raise AssertionError(f"expected a renewal, got {report.outcome}: {report.details}")
+    if report.outcome != expected:
+        raise AssertionError(f"expected {expected}, got {report.outcome}: {report.details}")
 
 
 def _restore(world: World, kept: list[dict[str, Any]]) -> None:

@@ -21,8 +21,8 @@ from evercert.authority.ca.signing_orders import CrlOrder
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.infisical_api.services import Services
 from evercert.aws.authority.certificate_items import attributes, key
-from tests.bench.authority import silence
 from tests.bench.figures import Figure, Part, table
+from tests.bench.logs import silence
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import Client
 from tests.doubles.authority.server import entry_point

@@ -1,31 +1,37 @@
 """Cold starts in fresh processes, and the size of the layers.
 
-The layers are built as for a deployment, with bytecode and exactly the modules of a function. The figure is the processor
-time of the process, which does not depend on other work on the machine or on the emulator.
+The layers are built as for a deployment, with bytecode and exactly the modules of a function. The baseline is boto3 as its
+authors publish it, in the same versions. Each process runs twice: with the emulator's plain HTTP, and with TLS and the
+names of AWS's endpoints. The figure is the processor time of the process, which does not contain that of the emulator.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from evercert.issuance.settings import LOCAL_ISSUERS
 from tests.bench.figures import Figure, Part, megabytes, size_of, table
+from tests.bench.start_layers import layer, trust, untrimmed
+from tests.bench.tls_endpoints import REDIRECTED, TLSEndpoints
 from tests.doubles.authority.server import event_of
 from tests.doubles.fakes import spec
 from tests.doubles.infisical import Planted
+from tests.doubles.raw_server import bundle
 from tests.doubles.world import STACK, STACK_ID, World, load_template
 from tests.tools.local_infisical import definition
-from tests.tools.local_stack import ROOT, Emulator, tool
+from tests.tools.local_stack import REGION, ROOT, Emulator
 
 TIMES = 15
-CHECKER, ISSUER, AUTHORITY = 1.25, 1.8, 2.2
+CHECKER, ISSUER, AUTHORITY = 0.97, 1.42, 1.65
 LARGEST = 40 * 1024 * 1024
 BASELINE = """
 import boto3
@@ -45,45 +51,70 @@ class Context:
     def get_remaining_time_in_millis(self):
         return 60_000
 
-module.handler({event!r}, Context())
+answer = module.handler({event!r}, Context())
+if any(answer.get(name, value) != value for name, value in {expected!r}.items()):
+    raise SystemExit(f"unexpected answer: {{answer}}")
 """
 CREDENTIAL = "evercert/credentials/cold-start"
 FIRST = "issuer, a first certificate from Infisical"
 MISSING = {"Records": [{"messageId": "1", "body": '{"certificate": "missing"}'}]}
-UNKNOWN = {"Authorization": "Bearer eca_unknown"}  # the authority looks it up and does not find it
+UNKNOWN = {"Authorization": f"Bearer eca_{'A' * 43}"}  # the authority looks it up and does not find it
+FORBIDDEN = 403
+BOTO3 = "boto3 and one client"
+PLAIN, TLS = "", " with TLS"
+
+
+class Start(NamedTuple):
+    """Elapsed and processor time of a process in seconds, and the most memory that it used, in bytes."""
+
+    elapsed: float
+    processor: float
+    memory: float
+
+
+Times = dict[str, list[Start]]
 
 
 def measure(world: World, running: Emulator) -> Part:
     world.fresh()
     part = Part()
     with tempfile.TemporaryDirectory(prefix="evercert-bench-") as folder:
-        layers = [_built(Path(folder), what, "host") for what in ("dependencies", "evercert")]
-        with Planted() as server:
+        ours = [layer(Path(folder), what, "host") for what in ("dependencies", "evercert")]
+        theirs = [untrimmed(Path(folder))]
+        with Planted() as server, TLSEndpoints(running.url, REGION) as endpoints:
+            for path in (*ours, *theirs):
+                trust(path, bundle())
             world.operator.secretsmanager.create_secret(Name=CREDENTIAL, SecretString=_credential(server))
-            times = _times(world, server, _environment(world, running, layers))
-        host = layers[0]
-        shipped = _built(Path(folder) / "shipped", "dependencies", None)
+            times = Starts(world, server, running, endpoints, ours, theirs).times()
+        shutil.rmtree(theirs[0])
+        shipped = layer(Path(folder) / "shipped", "dependencies", None)
         part.figures += _ratios(times)
-        part.figures += _sizes(host, shipped)
+        part.figures += _sizes(ours[0], shipped)
     part.lines += table(
-        ("fresh process", "processor time", "elapsed, with the emulator's answers"),
+        ("fresh process", "processor time", "elapsed, with the emulator's answers", "memory, at most"),
         [
-            (name, f"{1000 * median(p for _, p in seen):.0f} ms", f"{1000 * median(e for e, _ in seen):.0f} ms")
+            (
+                name,
+                f"{1000 * median(start.processor for start in seen):.0f} ms",
+                f"{1000 * median(start.elapsed for start in seen):.0f} ms",
+                megabytes(max(start.memory for start in seen)),
+            )
             for name, seen in times.items()
         ],
     )
     return part
 
 
-def _ratios(times: dict[str, list[tuple[float, float]]]) -> list[Figure]:
+def _ratios(times: Times) -> list[Figure]:
     figures = []
-    for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None), ("authority", AUTHORITY)):
-        # Candidates take turns, so that other work on the machine affects all of them alike.
-        rounds = zip(times[name], times["boto3 and one client"], strict=True)
-        ratio = median(ours[1] / theirs[1] for ours, theirs in rounds)
-        what = f"cold start of the {name} ÷ that of boto3 with one client and one call"
-        target = ("none", None) if limit is None else (f"≤ {limit}", ratio <= limit)
-        figures.append(Figure(what, f"{ratio:.2f}", *target))
+    for how in (PLAIN, TLS):
+        for name, limit in (("checker", CHECKER), ("issuer", ISSUER), (FIRST, None), ("authority", AUTHORITY)):
+            # Candidates take turns, so that other work on the machine affects all of them alike.
+            rounds = zip(times[name + how], times[BOTO3 + how], strict=True)
+            ratio = median(ours.processor / theirs.processor for ours, theirs in rounds)
+            what = f"cold start of the {name} ÷ that of boto3 with one client and one call{how and ', both'}{how}"
+            target = ("none", None) if limit is None else (f"≤ {limit}", ratio <= limit)
+            figures.append(Figure(what, f"{ratio:.2f}", *target))
     return figures
 
 
@@ -102,24 +133,50 @@ def _sizes(host: Path, shipped: Path) -> list[Figure]:
     ]
 
 
-def _times(world: World, server: Planted, environment: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
-    codes = {
-        "boto3 and one client": BASELINE,
-        "checker": _function("checker", {}),
-        "issuer": _function("issuer", MISSING),
-        FIRST: "",
-        "authority": _function("authority", event_of("GET", "/api/v1/projects/slug/x", UNKNOWN, b"")),
-    }
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
-    for turn in range(TIMES + 1):
-        codes[FIRST] = _function("issuer", _wanted(world, server, f"cold-{turn}"))
-        for name, code in codes.items():
-            seen = _run(code, environment)
-            if turn:  # the first round reads from the disk
-                times[name].append(seen)
-    if len(server.issued) != TIMES + 1:
-        raise RuntimeError(f"{TIMES + 1} certificates expected, {len(server.issued)} issued")
-    return times
+@dataclass
+class Starts:
+    """Fresh processes of all kinds, in turn; each calls AWS."""
+
+    world: World
+    server: Planted
+    running: Emulator
+    endpoints: TLSEndpoints
+    ours: list[Path]
+    theirs: list[Path]
+
+    def times(self) -> Times:
+        """Return what each kind of process used, in all rounds."""
+        codes = {
+            BOTO3: BASELINE,
+            "checker": _function("checker", {}),
+            "issuer": _function("issuer", MISSING),
+            FIRST: "",
+            "authority": _function("authority", event_of("GET", "/api/v1/projects/slug/x", UNKNOWN, b"")),
+        }
+        times: Times = {name + how: [] for how in (PLAIN, TLS) for name in codes}
+        for turn in range(TIMES + 1):
+            for how in (PLAIN, TLS):
+                codes[FIRST] = _function(
+                    "issuer", _wanted(self.world, self.server, f"cold-{turn}{how.replace(' ', '-')}".lower())
+                )
+                for name, code in codes.items():
+                    seen = self._start(name, code, how)
+                    if turn:  # the first round reads from the disk
+                        times[name + how].append(seen)
+        if len(self.server.issued) != (wanted := 2 * (TIMES + 1)):
+            raise RuntimeError(f"{wanted} certificates expected, {len(self.server.issued)} issued")
+        return times
+
+    def _start(self, name: str, code: str, how: str) -> Start:
+        environment = _environment(self.world, self.running, self.theirs if name == BOTO3 else self.ours)
+        if how == PLAIN:
+            return _run("", code, environment)
+        before = self.endpoints.connections
+        del environment["AWS_ENDPOINT_URL"]
+        seen = _run(REDIRECTED.format(port=self.endpoints.port), code, environment)
+        if self.endpoints.connections == before:
+            raise RuntimeError(f"{name}: no call of AWS")
+        return seen
 
 
 def _wanted(world: World, server: Planted, name: str) -> dict[str, Any]:
@@ -135,18 +192,21 @@ def _credential(server: Planted) -> str:
 
 
 def _function(name: str, event: object) -> str:
-    return FUNCTION.format(path=str(ROOT / "functions" / name / "app.py"), event=event)
+    path = str(ROOT / "functions" / name / "app.py")
+    return FUNCTION.format(path=path, event=event, expected={"statusCode": FORBIDDEN, "batchItemFailures": []})
 
 
-def _run(code: str, environment: dict[str, str]) -> tuple[float, float]:
-    timed = f"import os, time\nbegan = time.perf_counter(), time.process_time()\n{code}\n"
-    timed += "print('\\n%f %f' % (time.perf_counter() - began[0], time.process_time() - began[1]))"
+def _run(first: str, code: str, environment: dict[str, str]) -> Start:
+    timed = f"{first}import os, time\nbegan = time.perf_counter(), time.process_time()\n{code}\n"
+    timed += "used = time.perf_counter() - began[0], time.process_time() - began[1]\n"
+    # Not by getrusage: Linux counts the memory of the parent process too.
+    timed += "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
+    timed += "print('\\n%f %f %d' % (*used, 1024 * int(status['VmHWM'].split()[0])))"
     command = [sys.executable, "-c", timed]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"a fresh process failed:\n{done.stderr[-2000:]}")
-    elapsed, processor = map(float, done.stdout.splitlines()[-1].split())
-    return elapsed, processor
+    return Start(*map(float, done.stdout.splitlines()[-1].split()))
 
 
 def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[str, str]:
@@ -170,6 +230,7 @@ def _environment(world: World, running: Emulator, layers: list[Path]) -> dict[st
         "AUTHORITY_SEAL_KEY": world._seal_key,
         "AUTHORITY_ADDRESS": "https://ca.example.com",
         "SIGNER_FUNCTION": "signer",
+        "VALIDATION_QUEUE": world.queue_url,
         "STS_REGIONS": "eu-central-1",
         "LEASE_SECONDS": "90",
         "REDISPATCH_SECONDS": "600",
@@ -181,17 +242,3 @@ def _constants(function: str) -> dict[str, str]:
     """Return the environment of a function that does not depend on the stack."""
     variables = load_template()["Resources"][function]["Properties"]["Environment"]["Variables"]
     return {name: value for name, value in variables.items() if isinstance(value, str)}
-
-
-def _built(folder: Path, what: str, target: str | None) -> Path:
-    """Build one layer as `sam build` does."""
-    destination = folder / what
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-    command = [tool("python"), ROOT / "layers" / "build.py", what, destination]
-    subprocess.run(
-        command,
-        env=environment | ({} if target is None else {"EVERCERT_TARGET": target}),
-        check=True,
-        capture_output=True,
-    )
-    return destination

@@ -103,7 +103,12 @@ class Workers:
             queue=SQSQueue(clients.sqs, self.world.queue_url),
             seal=KMSSeal(clients.kms, self.world._seal_key, STACK),
             issuers=DynamoDBIssuers(
-                clients.dynamodb, self.world.issuers_table, TEST_ISSUERS, self.world.context, self.world.clock
+                clients.dynamodb,
+                self.world.issuers_table,
+                TEST_ISSUERS,
+                self.world.context,
+                self.world.clock,
+                breakers=DynamoDBBreakers(clients.dynamodb, table),
             ),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),

@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 
 from evercert.authority.ca.public_paths import crl_path
+from evercert.aws.authority import signer_client
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.kms import KMSSeal
@@ -159,9 +160,8 @@ def serve(
     def load(deployment: Deployment, setting: Setting) -> ModuleType:
         for name, value in {**variables(deployment, "Authority"), "AUTHORITY_ADDRESS": setting.address}.items():
             monkeypatch.setenv(name, value)
-        module = function("authority")
-        module.SignerFunction = lambda *_: setting.signer  # type: ignore[attr-defined]
-        return module
+        monkeypatch.setattr(signer_client, "SignerFunction", lambda *_: setting.signer)
+        return function("authority")
 
     return load
 

@@ -10,6 +10,7 @@ from botocore.parsers import ResponseParserError
 
 from evercert.aws.clients import Clients
 from evercert.aws.session import Session
+from evercert.aws.timeouts import UNATTENDED
 
 
 class AnsweringSession(Session):
@@ -43,4 +44,4 @@ class AnsweringSession(Session):
 def answering() -> tuple[AnsweringSession, Clients]:
     """Return a session and its clients."""
     session = AnsweringSession()
-    return session, Clients(session=session)
+    return session, Clients(session=session, limits=UNATTENDED)

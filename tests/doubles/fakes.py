@@ -14,6 +14,7 @@ from typing import Any
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.claims import LONGEST_LEASE, WRITTEN_BY_OPERATORS
 from evercert.aws.dynamodb.record_store import OWNED
+from evercert.aws.dynamodb.revision_store import keeps_none
 from evercert.contracts.consumers import MOST_CONSUMERS, Acknowledgement, AcknowledgementRefusal, ConsumerList
 from evercert.contracts.destination import Delivered, Drift
 from evercert.contracts.events import Outcome
@@ -24,7 +25,7 @@ from evercert.contracts.queue import SHARDS, Due, Expiring, Nudge
 from evercert.contracts.record import Claim, Delivery, Facts, Record
 from evercert.contracts.record_part import LAST_COUNT
 from evercert.contracts.record_schema import SCHEMA, schema_of
-from evercert.contracts.revisions import KeptRevisions, RollbackRequest
+from evercert.contracts.revisions import KeptRevisions, RevisionsToKeep, RollbackRequest
 from evercert.contracts.spec_store import Change, Pause, PauseTarget
 from evercert.deadline import Deadline
 from evercert.documents.spec import Component, Spec
@@ -134,14 +135,22 @@ class FakeTable:
         self._set(held.name, {**changes, "schema": schema, "claim": None, "resting": resting, **due_entry})
 
     def conclude(
-        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        outcome: Outcome,
+        *,
+        kept: RevisionsToKeep | None = None,
     ) -> tuple[bool, Outcome]:
         self.log.append(f"conclude {outcome.type}")
         moved = self._moved(held)
         numbered = self._numbered(outcome)
+        forbidden = kept is None or keeps_none(self.items.get((items.pk(held.name), items.SK)))
+        beside = {} if kept is None or forbidden else FakeRevisions(self.items).replaced(held.name, kept)
         changes = {**self._owned(self._ended(changes, held), held), "outcomes": numbered.number}
         self._end(held, changes, outcome.at if moved else due_at)
-        self.items[items.pk(held.name), numbered.key] = items.outcome_item(numbered)
+        self.items |= {(items.pk(held.name), numbered.key): items.outcome_item(numbered), **beside}
         return moved, numbered
 
     def _numbered(self, outcome: Outcome) -> Outcome:
@@ -486,15 +495,28 @@ class FakeAnnouncer:
 
 @dataclass
 class FakePace:
-    """Hands out one slot per second."""
+    """Hands out one slot per second; `unused` are those that were given back."""
 
     taken: dict[str, list[datetime]] = field(default_factory=dict)
+    unused: dict[str, list[datetime]] = field(default_factory=dict)
 
     def take(self, service: str, now: datetime) -> RateSlot:
         before = self.taken.setdefault(service, [])
         at = max([now, *(turn + timedelta(seconds=1) for turn in before[-1:] if turn <= now + timedelta(hours=6))])
         before.append(at)
-        return RateSlot(at, sum(turn > now - timedelta(days=365) for turn in before))
+        return RateSlot(at, self.used(service, now))
+
+    def give_back(self, service: str, at: datetime) -> None:
+        if self.used(service, at) > 0:
+            self.unused.setdefault(service, []).append(at)
+
+    def used(self, service: str, now: datetime) -> int:
+        """Return the writes of the last 365 days."""
+        taken, unused = (
+            sum(turn > now - timedelta(days=365) for turn in turns.get(service, []))
+            for turns in (self.taken, self.unused)
+        )
+        return taken - unused
 
 
 @dataclass

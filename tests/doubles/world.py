@@ -32,6 +32,7 @@ from evercert.aws.kms import KMSSeal
 from evercert.aws.private_ca import PrivateCAClient, PrivateCAClients
 from evercert.aws.sns import SNSAnnouncer
 from evercert.aws.sqs import SQSQueue, read
+from evercert.aws.timeouts import USUAL, Limits
 from evercert.contracts.ports import Ports
 from evercert.contracts.queue import shard
 from evercert.contracts.record import Record
@@ -182,11 +183,11 @@ class OneShard(DynamoDBDueIndex):
 class World:
     """Everything one scenario needs; `fresh` creates new tables, queue and topic."""
 
-    def __init__(self, running: Emulator) -> None:
+    def __init__(self, running: Emulator, limits: Limits = USUAL) -> None:
         self.switch = KillSwitch()
         self.clock = HandClock()
         self.deadline = Deadline(self.clock)
-        self.clients = Clients(self.deadline, self._session(running))
+        self.clients = Clients(self.deadline, self._session(running), limits)
         self.switch.hook(self.clients.session)
         self.operator = Clients(session=self._session(running))  # outside the process under test
         self._template = load_template()["Resources"]
@@ -248,7 +249,7 @@ class World:
             revisions=DynamoDBRevisions(self.clients.dynamodb, self.table),
             queue=SQSQueue(self.clients.sqs, self.queue_url),
             seal=KMSSeal(self.clients.kms, self._seal_key, STACK),
-            issuers=DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock),
+            issuers=self._issuers(),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, self.clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(self.clients.sns, self.topic, STACK_ID),
             rate_limiter=DynamoDBRateSlots(self.clients.dynamodb, self.table),
@@ -297,9 +298,13 @@ class World:
     def _restart(self) -> None:
         """Start another process, without the logins and connections of the killed one."""
         self._hang_up()
-        issuers = DynamoDBIssuers(self.clients.dynamodb, self.issuers_table, TEST_ISSUERS, self.context, self.clock)
-        self.ports = replace(self.ports, issuers=issuers)
+        self.ports = replace(self.ports, issuers=self._issuers())
         self.issuance = Issuance(self.ports, LEASE)
+
+    def _issuers(self) -> DynamoDBIssuers:
+        """Return the issuers of a new process."""
+        client, breakers = self.clients.dynamodb, DynamoDBBreakers(self.clients.dynamodb, self.table)
+        return DynamoDBIssuers(client, self.issuers_table, TEST_ISSUERS, self.context, self.clock, breakers=breakers)
 
     def move_to(self, table: str) -> None:
         """Switch the stack to another certificates table, as the parameter `RestoredTable` does."""
@@ -312,6 +317,7 @@ class World:
             revisions=DynamoDBRevisions(dynamodb, table),
             rate_limiter=DynamoDBRateSlots(dynamodb, table),
             breakers=DynamoDBBreakers(dynamodb, table),
+            issuers=self._issuers(),
         )
         self.issuance = Issuance(self.ports, LEASE)
         self.index = DynamoDBDueIndex(dynamodb, table)

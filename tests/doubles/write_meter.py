@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 from tests.doubles.item_size import size
@@ -18,15 +19,32 @@ Item = dict[str, Any]
 Place = tuple[str, Item]  # table and primary key
 
 
-class WriteMeter:
-    """Counts the write units of a client; `reader` is another client, which reads the items."""
+@dataclass(frozen=True)
+class Write:
+    """One written item: its size before and after, its write units, and those of its index entries."""
 
-    def __init__(self, client: Any, reader: Any) -> None:
-        self.units = 0
+    operation: str
+    key: Item
+    before: int
+    after: int
+    units: int
+    entries: int
+
+
+class WriteMeter:
+    """Counts the write units of a client; `reader` is another client, which reads the items.
+
+    The indexes of `tables` are read at once: within a write, that would pass for a call of the function.
+    """
+
+    def __init__(self, client: Any, reader: Any, *tables: str) -> None:
+        self.writes: list[Write] = []
         self.refused = 0  # single writes whose condition failed
         self._reader = reader
         self._indexes: dict[str, list[tuple[set[str], set[str] | None]]] = {}
         self._before: list[tuple[Place, Item]] = []
+        for table in tables:
+            self._indexes_of(table)
         self._events = client.meta.events
         self._events.register("before-parameter-build", self._ask)
         self._events.register("after-call", self._note)
@@ -46,9 +64,16 @@ class WriteMeter:
         factor = 2 if model.name == "TransactWriteItems" else 1
         for place, before in self._before:
             after = self._read(place)
-            self.units += factor * max(1, math.ceil(max(size(before), size(after)) / WRITE_UNIT))
-            self.units += sum(_entry_units(before, after, *index) for index in self._indexes_of(place[0]))
+            entries = sum(_entry_units(before, after, *index) for index in self._indexes_of(place[0]))
+            sizes = size(before), size(after)
+            units = factor * max(1, math.ceil(max(sizes) / WRITE_UNIT))
+            self.writes.append(Write(model.name, place[1], *sizes, units, entries))
         self._before = []
+
+    @property
+    def units(self) -> int:
+        """The write units of all writes, with those of the indexes."""
+        return sum(write.units + write.entries for write in self.writes)
 
     def _read(self, place: Place) -> Item:
         table, key = place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import logging
@@ -50,6 +51,7 @@ def function(environment: dict[str, str]) -> Callable[[str], ModuleType]:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        gc.unfreeze()  # a function starts once in its process, and here many times
         return module
 
     return load

@@ -17,6 +17,7 @@ from evercert.acme.renewal_info import certificate_id
 from evercert.authority.configuration.approval_options import ApprovalOptions
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.profiles import EabCredential
+from evercert.aws.authority import signer_client
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.timestamps import from_text
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
@@ -66,8 +67,8 @@ def authority(
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(signer_client, "SignerFunction", lambda *_: setting.signer)
     front, validator = function("authority"), function("validator")
-    front.SignerFunction = lambda *_: setting.signer  # type: ignore[attr-defined]
     authority = AcmeAuthority(setting, front)
     configuration = ConfigurationWriter(world.operator.dynamodb, values["AUTHORITY_CONFIGURATION"])
     configuration.write(*setting.cas.values(), authority.profile)

@@ -53,7 +53,8 @@ class Administration:
         writer.write(Project(id=PROJECT, slug="shop"), manager)
         tokens = AccessTokens(DynamoDBTokens(world.operator.dynamodb, state), writer, lambda: datetime.now(UTC))
         self.token = tokens.issue(manager)["accessToken"]
-        self.module = function("administration")
+        self.load = lambda: function("administration")
+        self.module = self.load()
 
     def call(self, method: str, path: str, body: Any, context: Any) -> tuple[int, dict[str, Any]]:
         headers = {"authorization": f"Bearer {self.token}"}
@@ -119,4 +120,5 @@ def test_function_reports_a_missing_table(
     administration: Administration, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AUDIT_TABLE")
+    administration.module = administration.load()
     assert administration.call("GET", f"{POLICIES}?projectId={PROJECT}", None, context)[0] == 500

@@ -15,13 +15,16 @@ from cryptography import x509
 
 from evercert.authority.ca.public_paths import certificate_path, crl_path
 from evercert.authority.infisical_api.settings import AuthoritySettings
+from evercert.authority.policy.policy import Policy
+from evercert.aws.authority import signer_client
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.issuance_trail_reader import IssuanceTrailReader
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
-from tests.doubles.authority.authority import Setting
-from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES
+from tests.doubles.authority.authority import ANYTHING, Setting
+from tests.doubles.authority.client import CERTIFICATES, MANAGER, NAMES, USAGES, csr
 from tests.doubles.authority.server import event_of
+from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
 from tests.functions.conftest import event
 from tests.samples import foreign
@@ -55,10 +58,9 @@ def setting(world: World, environment: dict[str, str], monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def front(setting: Setting, function: Callable[..., ModuleType]) -> ModuleType:
-    module = function("authority")
-    module.SignerFunction = lambda *_: setting.signer
-    return module
+def front(setting: Setting, function: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(signer_client, "SignerFunction", lambda *_: setting.signer)
+    return function("authority")
 
 
 def call(
@@ -169,6 +171,78 @@ def test_api_function_imports_a_certificate(front: ModuleType, setting: Setting,
     metadata = {"metadata": [{"key": "team", "value": "web"}]}
     assert call(front, context, "PATCH", target, metadata, token) == (200, metadata)
     assert call(front, context, "POST", f"{target}/revoke", {"revocationReason": "SUPERSEDED"}, token)[0] == 400
+
+
+def warm(
+    front: ModuleType, setting: Setting, world: World, context: Any
+) -> tuple[ConfigurationWriter, Callable[[], Any]]:
+    """Issue certificates until the function knows what a request needs; return the configuration and a request."""
+    identity, _ = setting.identity()
+    profile = setting.profile()
+    configuration = ConfigurationWriter(world.operator.dynamodb, os.environ["AUTHORITY_CONFIGURATION"])
+    configuration.write(*setting.cas.values(), profile, identity)
+    token = front._services().access_tokens.issue(identity)["accessToken"]
+    body = {"profileId": profile.id, "csr": csr()[1], "attributes": {"ttl": "90d"}}
+
+    def request() -> tuple[int, Any]:
+        return call(front, context, "POST", CERTIFICATES, body, token)
+
+    for _ in range(3):
+        assert request()[0] == 200
+    return configuration, request
+
+
+def test_warm_request_reads_one_batch(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
+    _, request = warm(front, setting, world, context)
+    with ReadMeter(front._clients().dynamodb) as meter:
+        assert request()[0] == 200
+    assert meter.calls == {"BatchGetItem": 1, "TransactWriteItems": 2}
+
+
+def narrowed(configuration: ConfigurationWriter) -> None:
+    (profile,) = configuration.profiles()
+    rules = {**ANYTHING, "sans": [{"type": "dns_name", "allowed": ["*.example.org"]}]}
+    configuration.write(profile.model_copy(update={"policy": Policy.model_validate(rules)}))
+
+
+def withdrawn(configuration: ConfigurationWriter) -> None:
+    (identity,) = configuration.identities()
+    configuration.write(identity.model_copy(update={"grants": ()}))
+
+
+def deleted(configuration: ConfigurationWriter) -> None:
+    configuration.remove(*configuration.identities())
+
+
+def disabled(configuration: ConfigurationWriter) -> None:
+    cas = [ca for ca in configuration.cas() if ca.kind == "issuing"]
+    configuration.write(*(ca.model_copy(update={"status": "disabled"}) for ca in cas))
+
+
+CHANGES = [
+    (narrowed, 400, "dns_name"),
+    (withdrawn, 403, "issue-cert"),
+    (deleted, 403, "log in again"),
+    (disabled, 400, "disabled"),
+]
+
+
+@pytest.mark.parametrize(("change", "status", "said"), CHANGES, ids=lambda value: getattr(value, "__name__", ""))
+def test_change_counts_from_the_next_request(
+    front: ModuleType, setting: Setting, world: World, context: Any, change: Any, status: int, said: str
+) -> None:
+    configuration, request = warm(front, setting, world, context)
+    change(configuration)
+    found, body = request()
+    assert found == status and said in body["message"]
+
+
+def test_revoked_token_is_refused_at_once(front: ModuleType, setting: Setting, world: World, context: Any) -> None:
+    _, request = warm(front, setting, world, context)
+    found = world.operator.dynamodb.scan(TableName=os.environ["AUTHORITY_TABLE"])["Items"]
+    (token,) = (item for item in found if item["sk"]["S"] == "token")
+    front._services().ports.tokens.forget(token["pk"]["S"].removeprefix("token#"))
+    assert (request()[0], request()[1]["error"]) == (403, "TokenError")
 
 
 def test_aws_login_uses_the_sts_of_the_environment(front: ModuleType, setting: Setting, context: Any) -> None:

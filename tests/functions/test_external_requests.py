@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from evercert import issuers
 from evercert.acme import base64url
 from evercert.authority.contracts.external import ExternalCeiling
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
@@ -47,8 +48,8 @@ class Deployed:
         acme = {"eab": "required", "ownership": "unchecked"}
         profile = setting.profile(issuer_type="external", issuer="outside", cas=(), acme=acme)
         ConfigurationWriter(world.operator.dynamodb, values["AUTHORITY_CONFIGURATION"]).write(profile, identity)
+        monkeypatch.setattr(issuers, "ISSUERS", TEST_ISSUERS)
         self.front, self.issuer, self.renewal = (function(name) for name in ("authority", "issuer", "renewal"))
-        self.issuer.ISSUERS = TEST_ISSUERS  # type: ignore[attr-defined]
         self.token, self.profile, self.setting = setting.token(identity), profile, setting
         self.front._services().ports.tokens.keep(next(iter(setting.tokens.tokens.values())))
 

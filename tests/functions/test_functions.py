@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -123,11 +124,22 @@ def test_invalid_environment_names_the_variable(
         assert missing in capsys.readouterr().out
 
 
-def test_import_makes_no_calls_and_reads_no_environment(function, monkeypatch) -> None:
+def test_import_needs_no_environment(function, monkeypatch) -> None:
     for name in ("CERTIFICATES_TABLE", "QUEUE_URL", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     assert function("checker").handler
     assert function("issuer").handler
+
+
+@pytest.mark.parametrize("name", ["checker", "issuer"])
+def test_import_makes_no_calls(function, monkeypatch, name: str) -> None:
+    """Clients are created at import; a call there would delay every start, and its failure would end the process."""
+    with socket.create_server(("127.0.0.1", 0)) as nothing_answers:
+        nothing_answers.settimeout(0)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nothing_answers.getsockname()[1]}")
+        assert function(name).handler
+        with pytest.raises(BlockingIOError):
+            nothing_answers.accept()
 
 
 def test_handlers_have_at_most_forty_lines() -> None:

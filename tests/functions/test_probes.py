@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from evercert.aws import lambda_clock
 from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.consumers import DynamoDBConsumers
 from evercert.contracts.consumers import Acknowledgement
@@ -69,9 +70,16 @@ def issuer(
 
     monkeypatch.setenv("VALIDATOR_FUNCTION", "validator")
     monkeypatch.setattr(Clients, "lambda_", Lambda())
-    module = function("issuer")
-    monkeypatch.setattr(module, "now", world.clock)
-    return module
+    monkeypatch.setattr(lambda_clock, "now", world.clock)
+    return function("issuer")
+
+
+@pytest.fixture
+def consumers(environment: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Create the table of consumers and name it in the environment; request it before the function."""
+    table = world.authority_table("ConsumersTable")
+    monkeypatch.setenv("CONSUMERS_TABLE", table)
+    return table
 
 
 def run(issuer: ModuleType, world: World) -> Record:
@@ -105,10 +113,8 @@ def test_server_that_is_not_reloaded_is_announced(issuer: ModuleType, server: tu
 
 
 def test_late_consumer_is_announced(
-    issuer: ModuleType, server: tuple[Server, int], world: World, monkeypatch: pytest.MonkeyPatch
+    consumers: str, issuer: ModuleType, server: tuple[Server, int], world: World
 ) -> None:
-    table = world.authority_table("ConsumersTable")
-    monkeypatch.setenv("CONSUMERS_TABLE", table)
     world.want(spec(destinations=[{"type": "secrets-manager", "secret": world.secret}]), {"type": "self-signed"})
     run(issuer, world)
     world.clock.now += timedelta(days=1)
@@ -119,7 +125,7 @@ def test_late_consumer_is_announced(
         loaded_at=START,
         seen_at=world.clock(),
     )
-    DynamoDBConsumers(world.operator.dynamodb, table).acknowledge(loaded)
+    DynamoDBConsumers(world.operator.dynamodb, consumers).acknowledge(loaded)
     world.events()
     run(issuer, world)
     (event,) = [one for one in world.events() if one["type"] == "certificate.stale"]

@@ -15,7 +15,7 @@ from evercert.authority.contracts.records import CertificateRecord
 from evercert.authority.infisical_api.services import Services
 from evercert.authority.registration.approvals import ApprovalDecisions
 from evercert.authority.registration.approvers import Approver
-from evercert.aws.authority import certificate_items
+from evercert.aws.authority import certificate_items, signer_client
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.private_key_seal import KMSKeySeal
@@ -23,6 +23,7 @@ from evercert.errors import Unavailable
 from evercert.timestamps import to_text
 from tests.doubles.authority.authority import Setting
 from tests.doubles.authority.client import NAMES, USAGES
+from tests.doubles.read_meter import ReadMeter
 from tests.doubles.world import World
 
 
@@ -51,8 +52,8 @@ class Renewal:
         self.certificates = DynamoDBCertificates(world.operator.dynamodb, table, audit)
         seal = KMSKeySeal(world.operator.kms, world.authority_seal_key, "world")
         self.front = Services(setting.ports(certificates=self.certificates, seal=seal))
+        monkeypatch.setattr(signer_client, "SignerFunction", lambda *_: setting.signer)
         self.module = function("renewal")
-        self.module.SignerFunction = lambda *_: setting.signer  # type: ignore[attr-defined]
 
     def due(self) -> CertificateRecord:
         """Issue a certificate whose renewal is due."""
@@ -93,6 +94,15 @@ def test_renewal_renews_due_certificates(renewal: Renewal, context: Any) -> None
     new = renewal.certificates.certificate(old.renewed_by or "")
     assert new is not None and new.due_at is not None and new.due_at > datetime.now(UTC) + timedelta(days=20)
     assert renewal.module.handler({}, context) == {}
+
+
+def test_renewals_read_the_cas_of_a_profile_in_one_batch(renewal: Renewal, context: Any) -> None:
+    assert len(renewal.profile.cas) == 2
+    for _ in range(2):  # the first lists all CAs
+        renewal.due()
+    with ReadMeter(renewal.module._wired()[2]._client) as meter:
+        assert renewal.module.handler({}, context) == {"renewed": 2}
+    assert meter.calls["BatchGetItem"] == 1
 
 
 def test_renewal_announces_failed_certificates(renewal: Renewal, context: Any) -> None:

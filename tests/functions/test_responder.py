@@ -325,7 +325,7 @@ def test_responder_with_a_wrong_environment_is_unavailable(
     assert ("CERTIFICATES_TABLE" if table is None else "ResourceNotFoundException") in line["message"]["error"]
 
 
-def test_responder_import_reads_no_environment(
+def test_responder_import_needs_no_environment(
     function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CERTIFICATES_TABLE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):

@@ -40,7 +40,7 @@ PLAIN, DUE, PENDING = (
 )
 FAILING, PAUSED, GONE = ([f"{kind}-{n}" for n in range(4)] for kind in ("failing", "paused", "gone"))
 OLD = [*PLAIN, *DUE, *PENDING, *FAILING, *PAUSED, *KILLED]  # and GONE: 100
-NEWER, NEWER_KILLED, KEYED = ["newer-0", "newer-1"], "kill-after-10-newer", "newer-keyed"
+NEWER, NEWER_KILLED, KEYED = ["newer-0", "newer-1"], "kill-after-6-newer", "newer-keyed"
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 OWNER = f"{ACCOUNT}/{REGION}/{STACK}"

@@ -8,6 +8,7 @@ from tests.iam import recorder
 from tests.iam.canonical import Canonical, Entry
 from tests.iam.deployment import Deployment
 from tests.iam.judge import Judge, Judged
+from tests.iam.operations import Operation, called, invalid
 from tests.iam.principals import principal
 from tests.iam.recorded import lines
 
@@ -25,6 +26,8 @@ class Live:
         self._judging = False
         self._judged: list[Judged] = []
         self._entries: list[Entry] = []
+        self._operations: set[Operation] = set()
+        self._invalid: set[str] = set()
 
     def deployed(self, deployment: Deployment) -> None:
         """Judge later calls against another stack."""
@@ -47,8 +50,25 @@ class Live:
         entries, self._entries = self._entries, []
         return found, lines(entries)
 
+    def operations(self) -> set[Operation]:
+        """Return the operations that functions have called since the last time, in judged suites and others."""
+        self._take()
+        found, self._operations = self._operations, set()
+        return found
+
+    def invalid(self) -> set[str]:
+        """Return calls of functions with wrong parameters since the last time, in judged suites.
+
+        In others, parameters come from hostile answers.
+        """
+        self._take()
+        found, self._invalid = self._invalid, set()
+        return found
+
     def _take(self) -> None:
         calls, recorder.calls[:] = list(recorder.calls), []
+        self._operations |= called(calls)
+        self._invalid |= invalid(calls) if self._judging else set()
         for call in calls:
             call["who"] = (call["who"] or principal(call["from"], call["operation"])) if self._judging else ""
         judged = self._judge.judge(calls)

@@ -28,7 +28,7 @@ class CallLog:
         self._open: dict[tuple[str, int], Record] = {}
 
     def new(self) -> list[Record]:
-        """Return the answered calls; calls without an answer are kept until it arrives (never, if the process was killed)."""
+        """Return answered calls, and those with wrong parameters at once; calls without an answer are kept until it arrives (never, if the process was killed)."""
         found = []
         for file in sorted(self._folder.glob("*.jsonl")):
             text = file.read_bytes()[self._read.get(file.name, 0) :]
@@ -36,7 +36,9 @@ class CallLog:
             self._read[file.name] = self._read.get(file.name, 0) + len(complete)
             for line in complete.splitlines():
                 entry = json.loads(line)
-                if "answers" not in entry:
+                if not entry.get("valid", True):
+                    found.append(entry)
+                elif "answers" not in entry:
                     self._open[file.stem, entry["at"]] = entry
                 elif (call := self._open.pop((file.stem, entry["answers"]), None)) is not None:
                     found.append({**call, "answer": {name: entry[name] for name in ("code", "arn", "tags")}})

@@ -39,7 +39,7 @@ def install(folder: str | None = None) -> None:
 
 
 def _asked(params: Any, model: Any, context: Any, **_: Any) -> None:
-    context[ENTRY] = {
+    entry = {
         "at": time.time_ns(),
         "who": os.environ.get("EVERCERT_RECORDED_AS") or os.environ.get("POWERTOOLS_SERVICE_NAME", ""),
         "from": _callers(),
@@ -47,7 +47,20 @@ def _asked(params: Any, model: Any, context: Any, **_: Any) -> None:
         "operation": model.name,
         "region": context.get("client_region"),
         "params": _reduced(params),
+        "valid": _is_valid(params, model),
     }
+    if not entry["valid"]:  # it may end before it is signed
+        entry["assumed"] = False
+        _write(entry)
+    context[ENTRY] = entry
+
+
+def _is_valid(params: Any, model: Any) -> bool:
+    """Whether botocore accepts the parameters; clients of functions do not ask."""
+    from botocore.validate import ParamValidator
+
+    shape = model.input_shape
+    return shape is None or not ParamValidator().validate(params, shape).has_errors()
 
 
 def _signed(request: Any, request_signer: Any, **_: Any) -> None:

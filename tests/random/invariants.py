@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.attribute_values import read, text_of
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import Record
-from evercert.issuance.run import PAUSED_CHECK
+from evercert.issuance.pause_rule import PAUSED_CHECK
 from evercert.pki.certificate import Chain
 from evercert.timestamps import from_text
 from tests.doubles.fakes import LEASE
+from tests.doubles.item_text import unpacked
 from tests.doubles.world import assert_pair
 from tests.random.universe import NAMES, Universe
 
@@ -105,7 +107,9 @@ class Watch:
             if late:
                 self.overdue.add((record.uid, before[0]))
         if pending is not None:
-            self.under_way[record.uid] = pending.revision, pending.deadline, pending.csr
+            same = before is not None and before[0] == pending.revision  # beside the chain is no CSR of evercert
+            csr = before[2] if before is not None and same and pending.csr is None else pending.csr
+            self.under_way[record.uid] = pending.revision, pending.deadline, csr
             if pending.chain is not None:
                 self.saved[record.uid, pending.revision] = pending.chain
 
@@ -163,7 +167,7 @@ class Watch:
         for key, item in self.world.table.items.items():
             if not key[1].startswith("outcome#"):
                 continue
-            text = item["outcome"]["S"]
+            text = text_of(read(item["outcome"]))
             published = "published_at" in item
             assert published or ("due_at" in item and "due_shard" in item), f"{key} will never be announced"
             assert not published or "due_at" not in item, f"{key} is announced indefinitely"
@@ -186,7 +190,7 @@ class Watch:
     # -- P6: secrets stay secret -----------------------------------------------------------------------------------
     def _secrets_stay_secret(self) -> None:
         world = self.world
-        seen = [str(item) for item in world.table.items.values()]
+        seen = [str(unpacked(item)) for item in world.table.items.values()]
         seen += [str(message.nudge) for message in world.messages] + [str(world.reports[-4:])]
         seen += [outcome.model_dump_json() for outcome in world.announcer.announced[-4:]]
         haystack = "\n".join(seen)

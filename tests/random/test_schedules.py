@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evercert.aws.dynamodb.attribute_values import compressed, read, text_of, written
 from tests.random.invariants import Watch
 from tests.random.schedules import format_figures, problem_of, run, shortened, steps_of
 from tests.random.steps import begin, perform
@@ -102,13 +103,18 @@ def key_in_the_table(world: Universe) -> None:
     _item(world)["request_reason"] = {"S": body}
 
 
+def key_in_a_kept_revision(world: Universe) -> None:
+    body = "".join(_value(world, "web")["private_key"].split("\n")[1:-2])
+    world.table.items["certificate#web", "revisions"]["revisions"] = written(compressed(json.dumps([body])))
+
+
 def outcome_kept_back(world: Universe) -> None:
     del _outcome(world)["published_at"]
 
 
 def outcome_changed(world: Universe) -> None:
     item = _outcome(world)
-    item["outcome"] = {"S": item["outcome"]["S"].replace("info", "critical")}
+    item["outcome"] = {"S": text_of(read(item["outcome"])).replace("info", "critical")}
 
 
 def outcome_unheard(world: Universe) -> None:
@@ -118,7 +124,7 @@ def outcome_unheard(world: Universe) -> None:
 BROKEN = [
     (foreign_key, "not its own"), (stale_secret, "stale"), (never_due_again, "never be due"),
     (revision_taken_back, "taken back"), (claim_without_end, "without end"), (forgotten_request, "a request was forgotten"),
-    (key_in_the_table, "where it must not be"), (outcome_kept_back, "never be announced"),
+    (key_in_the_table, "where it must not be"), (key_in_a_kept_revision, "where it must not be"), (outcome_kept_back, "never be announced"),
     (outcome_changed, "was changed"), (outcome_unheard, "never was"),
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.item_text import unpacked
 from tests.samples.agent_documents import CLIENT_ID, entry, outputs
 from tests.samples.agent_documents import document as agent_document
 from tests.stack.conftest import Stack
@@ -62,7 +63,7 @@ def test_agent_credentials_are_stored_only_in_a_secret(stack: Stack, apply) -> N
     assert apply(second, "--no-login-check")["credentials"] == {name: "change"}
     assert json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])["client-secret"] == second
 
-    tables = json.dumps([stack.items(), stack.items(table=stack.outputs["IssuersTable"])])
+    tables = json.dumps([*map(unpacked, stack.items()), stack.items(table=stack.outputs["IssuersTable"])])
     assert f"infisical.{apply.mark}_infisical_invalid." in tables
     assert first not in tables
     assert second not in tables

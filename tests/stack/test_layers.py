@@ -23,7 +23,6 @@ def handler(event, context):
     return {"files": files, "layers": __import__("os").environ["_LAMBDA_LAYERS_DIRS"].split(":")}
 """
 MODULES = [
-    "boto3",
     "botocore",
     "cryptography",
     "httpx",
@@ -32,7 +31,6 @@ MODULES = [
     "aws_lambda_powertools",
     "urllib3",
     "jmespath",
-    "s3transfer",
     "dateutil",
     "six",
     "certifi",

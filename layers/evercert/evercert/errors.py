@@ -17,6 +17,7 @@ EvercertError
 ├── Misconfigured    a secret, permission or setting is wrong     → record, announce, retry; an operator must act
 │   ├── SealBroken   a sealed private key cannot be decrypted     → retry with a new revision
 │   ├── NotProven    the CA could not verify control of a name    → retry with a new revision
+│   ├── QuotaExceeded  a quota of AWS is used up                 → announce it once, and again as it becomes critical
 │   ├── LoginRefused the server refuses the credentials           → pause every certificate there: avoid a lockout
 │   └── Looping      reissued repeatedly without a request        → stop until the spec changes or a renewal request
 ├── Unexpected       a bug in evercert                            → record, announce, retry; a developer must act
@@ -127,6 +128,10 @@ class NotProven(Misconfigured):
     """A CA looked for the proof that the operator controls a name, and did not find it."""
 
     abandons = True
+
+
+class QuotaExceeded(Misconfigured):
+    """A quota of writes is used up for all certificates, perhaps for months."""
 
 
 class LoginRefused(Misconfigured):

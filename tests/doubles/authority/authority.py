@@ -32,7 +32,7 @@ from tests.doubles.acme_storage import FakeAcmeAccounts, FakeAcmeOrders, FakeBuc
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.authority.ceremony import ADDRESS, Ceremony, ceiling
 from tests.doubles.authority.certificates import FakeCertificates
-from tests.doubles.authority.configuration import STACK, FakeConfiguration, FakeManagedConfiguration
+from tests.doubles.authority.configuration import STACK, FakeConfiguration, FakeManagedConfiguration, FakeReads
 from tests.doubles.authority.external import FakeExternalRequests
 from tests.doubles.authority.kms import StrictSigningKMS
 from tests.doubles.authority.ledger import MemoryLedger
@@ -174,6 +174,7 @@ class Setting:
             "issue_credential": self.credentials.issue,
             "acme_requesters": self.acme_requesters,
             "clock": self.clock,
+            "reads": FakeReads(),
             "stack": STACK,
             "address": self.address,
             "sts_regions": ("eu-central-1",),

@@ -10,6 +10,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from evercert.authority.api_errors import compromised_key
 from evercert.authority.ca.revocation_reasons import REASONS
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.approval_terms import DecidedStatus, Decision, DueNotice
@@ -40,7 +41,7 @@ class FakeCertificates:
         self.trail: dict[tuple[datetime, str], IssuanceEntry] = {}
         self._lock = threading.RLock()
 
-    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
+    def open(self, request: RequestRecord, token: str | None, key: bytes | None = None) -> RequestRecord:
         with self._lock:
             if token is not None and token in self.tokens:
                 return self.requests[self.tokens[token]]
@@ -48,6 +49,8 @@ class FakeCertificates:
                 return self.requests[self.claims[request.renews]]
             if request.id in self.requests:
                 return self.requests[request.id]
+            if key is not None and self.compromised(key):
+                raise compromised_key()
             self.requests[request.id] = request
             self._notice(request.id, request.created_at)
             if token is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from evercert.authority.ca.definition import CA
@@ -54,6 +55,9 @@ class FakeConfiguration:
         """Remove by id."""
         self._of[type(thing)].pop(thing.id, None)
 
+    def refresh(self) -> None:
+        """Do nothing: each read returns the present object."""
+
     def eab_credential(self, credential_id: str) -> EabCredential | None:
         return self._of.get(EabCredential, {}).get(credential_id)  # type: ignore[return-value]
 
@@ -67,6 +71,9 @@ class FakeConfiguration:
 
     def every_ca(self) -> dict[str, CA | Misconfigured]:
         return {**self._of.get(CA, {}), **self.unreadable}
+
+    def issuing_cas(self, names: Sequence[str]) -> dict[str, CA | Misconfigured]:
+        return self.every_ca()
 
     def profile(self, profile_id: str) -> Profile | None:
         return self._of.get(Profile, {}).get(profile_id)
@@ -104,6 +111,15 @@ class FakeConfiguration:
     def identity_of_client(self, client_id: str) -> Identity | None:
         found = self._of.get(Identity, {}).values()
         return next((one for one in found if one.universal and one.universal.client_id == client_id), None)
+
+
+class FakeReads:
+    """Nothing to share: the doubles read from memory."""
+
+    @contextmanager
+    def call(self, kind: str) -> Iterator[None]:
+        assert kind
+        yield
 
 
 class FakeManagedConfiguration:

@@ -16,6 +16,7 @@ from evercert.authority.ca.public_files import PublicFile
 from evercert.authority.ca.signing_orders import LeafOrder
 from evercert.authority.signer.wire_format import encode_answer
 from evercert.aws.assumed_role import credentials_of
+from evercert.aws.authority.call_reads import CallReads
 from evercert.aws.authority.certificates import DynamoDBCertificates
 from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.key_creation import CAKeyMaking
@@ -471,6 +472,7 @@ def tables() -> Iterator[Run]:
     yield lambda: DynamoDBCertificates(client, "t", "a").certificate("a" * 64)
     yield lambda: DynamoDBCertificates(client, "t", "a").requests_by_id(["a"])
     yield lambda: ConfigurationWriter(client, "t").cas()
+    yield lambda: CallReads(client).get_all([("i", "ca", "a"), ("i", "ca", "b")], "read CAs")
     yield lambda: LedgerReading(client, "t").certificates()
 
 

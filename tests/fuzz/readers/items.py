@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.account_store import DynamoDBAccounts
+from evercert.aws.dynamodb.attribute_values import compressed
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.http_answers import DynamoDBHTTPAnswers
@@ -28,11 +29,12 @@ from evercert.cli.issuers.definitions import Definition
 from evercert.contracts.order_buckets import OrderLimit
 from evercert.contracts.ports import BreakerState
 from evercert.contracts.record import Claim
+from evercert.contracts.revisions import RevisionsToKeep
 from evercert.contracts.solver import Lease, LeasedValue
 from evercert.errors import EvercertError
 from evercert.issuers import ISSUERS
 from tests.doubles.fakes import START
-from tests.fuzz.changes import NUMBERS, TEXTS, changed_tree
+from tests.fuzz.changes import NUMBERS, TEXTS, changed_tree, mutated
 from tests.fuzz.reader import Reader
 from tests.samples.acme import CA, THUMBPRINT, TOKEN
 from tests.samples.outcomes import outcome
@@ -95,15 +97,22 @@ class BusyTable(Table):
 def read_revisions(item: Item) -> object:
     """Read the kept revisions, and make the update that replaces them."""
     seen = DynamoDBRevisions(Table(item), "table").read("web", UID)  # type: ignore[arg-type]
-    return kept_update(UID, seen, ()).arguments()
+    return kept_update(RevisionsToKeep(UID, seen, ())).arguments()
 
 
-def kept_revisions() -> Item:
+def kept_revisions() -> list[Item]:
+    """Return an item of the first schema, one whose JSON is changed, and one whose compressed bytes are."""
     part = {
         "revision": 2, "origin": 1, "generation": 1, "issuer": "main", "request_hash": "r", "issuer_hash": "i",
         "sealed_key": "AA==", "csr": "csr", "chain": "chain", "obtained_at": START, "reference": "id",
     }  # fmt: skip
-    return items_of(pk="certificate#web", sk="revisions", schema=1, uid=UID, version=3, revisions=[part], expires_at=1)
+    item = items_of(pk="certificate#web", sk="revisions", schema=1, uid=UID, version=3, revisions=[part], expires_at=1)
+    text = canonical_json(items.jsonable([part]))
+    return [item, item | items_of(revisions=text), item | items_of(revisions=compressed(text))]
+
+
+def outcomes() -> list[Item]:
+    return [items.outcome_item(outcome()), items.outcome_item(outcome(data={"message": "why " * items.LONGEST_PLAIN}))]
 
 
 def read_turn(item: Item) -> object:
@@ -144,6 +153,8 @@ def changed_item(item: Item, chance: random.Random) -> Item:
     for name in chance.sample(sorted(rest), min(len(rest), chance.randint(1, 3))):
         if chance.random() < 0.5:
             rest[name] = attribute(chance)
+        elif "B" in rest[name]:
+            rest[name] = {"B": mutated(rest[name]["B"], chance)}
         else:
             rest[name] = _valid(changed_tree(rest[name], chance, attribute)) or attribute(chance)
     return kept | rest
@@ -317,9 +328,9 @@ def items_of(**values: Any) -> Item:
 
 READERS = [
     Reader("record", lambda: [full()], read_record, changed, TYPED, cost=4),
-    Reader("kept revisions", lambda: [kept_revisions()], read_revisions, changed, TYPED),
+    Reader("kept revisions", kept_revisions, read_revisions, changed, TYPED),
     Reader("index entry", lambda: [indexed()], read_indexes, changed, TYPED, cost=2),
-    Reader("outcome", lambda: [items.outcome_item(outcome())], items.read_outcome, changed, TYPED),
+    Reader("outcome", outcomes, items.read_outcome, changed, TYPED),
     Reader("sweep cursor", lambda: [cursor()], read_cursor, changed, TYPED),
     Reader("breaker", lambda: [breaker()], lambda item: DynamoDBBreakers(Table(item), "table").read("a"), changed, TYPED),
     Reader("turn", lambda: [slot()], read_turn, changed, TYPED),

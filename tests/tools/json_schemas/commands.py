@@ -102,7 +102,7 @@ PENDING = record(
     gave_up=TEXT,
 )
 DETAIL_OPTIONAL = (
-    "requested_at", "request_reason", "woken_at", "rollback", "facts", "request_hash", "issuer_hash", "served", "pending", "last_error",
+    "requested_at", "request_reason", "woken_at", "rollback", "facts", "not_after", "request_hash", "issuer_hash", "served", "pending", "last_error",
     "retry_at", "renew_at", "check_at", "finding", "advice", "probed", "behind", "streak", "due_at", "issued_by", "consumers", "more_consumers",
 )  # fmt: skip
 DETAIL = record(
@@ -118,6 +118,7 @@ DETAIL = record(
     revision=COUNT,
     outcomes=COUNT,
     facts=FACTS,
+    not_after=TIME,
     request_hash=TEXT,
     issuer_hash=TEXT,
     served=TIME,

@@ -14,7 +14,7 @@ from evercert.contracts.consumers import Acknowledgement, ConsumerList
 from evercert.contracts.events import Outcome
 from evercert.contracts.probe import ProbeState
 from evercert.contracts.record import Delivery, Facts, Failure, Record
-from evercert.contracts.revisions import KeptRevision, KeptRevisions
+from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionsToKeep
 from evercert.contracts.spec_store import STACK, Pause, PauseTarget
 from evercert.documents.spec import Spec
 from evercert.errors import Misconfigured, Unavailable
@@ -55,7 +55,8 @@ def issued(**facts: Any) -> tuple[Facts, KeptRevision]:
 def keep(console: FakeConsole, name: str, *kept: KeptRevision) -> None:
     record = console.table.record(name)
     assert isinstance(record, Record)
-    assert FakeRevisions(console.table.items).write(name, record.uid, KeptRevisions(), kept)
+    to_keep = RevisionsToKeep(record.uid, KeptRevisions(), kept)
+    console.table.items |= FakeRevisions(console.table.items).replaced(name, to_keep)
 
 
 def test_chain_is_shown_and_downloaded_without_the_key(console: FakeConsole) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from botocore.awsrequest import AWSResponse
 from evercert.aws.clients import Clients
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.session import Session
+from evercert.aws.timeouts import UNATTENDED, USUAL, Limits
 from tests.iam import recorder
 from tests.iam.principals import principal
 from tests.iam.processes import CallLog
@@ -31,13 +33,13 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Clients]]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "issuer")
 
-    def made(answer: dict[str, Any], status: int = 200, folder: Path | None = None) -> Clients:
+    def made(answer: dict[str, Any], status: int = 200, folder: Path | None = None, limits: Limits = USUAL) -> Clients:
         recorder.install(str(folder) if folder else None)
         recorder.calls.clear()
         session = Session("eu-central-1")
         body = json.dumps(answer).encode()
         session.events.register("before-send", lambda request, **_: AWSResponse(request.url, status, {}, Raw(body)))
-        return Clients(session=session)
+        return Clients(session=session, limits=limits)
 
     yield made
     recorder.install()
@@ -56,6 +58,15 @@ def test_recorder_keeps_what_decides_and_no_secret(clients: Callable[..., Client
     assert call["answer"] == {"code": "", "arn": arn, "tags": None}
     assert call["params"]["Tags"] == tags
     assert "s3cret" not in json.dumps(recorder.calls)
+
+
+def test_recorder_checks_parameters_that_lean_clients_do_not(clients: Callable[..., Clients]) -> None:
+    lean = clients({"Plaintext": "cw=="}, limits=UNATTENDED).kms
+    lean.decrypt(CiphertextBlob=b"sealed")
+    lean.decrypt(CiphertextBlob=b"sealed", KeyId="")
+    with suppress(TypeError):
+        lean.encrypt(KeyId="key", Plaintext=None)  # type: ignore[arg-type]
+    assert [call["valid"] for call in recorder.calls] == [True, False, False]
 
 
 def test_recorder_keeps_keys_of_items_only(clients: Callable[..., Clients]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
+from evercert.aws.dynamodb.attribute_values import read, text_of
 from evercert.contracts.revisions import RollbackRequest
 from evercert.pki.keys import public_bytes
 from tests.doubles.fakes import Bench, spec
@@ -43,3 +45,11 @@ def serial(bench: Bench, to: str = "here") -> str:
 
 def last_message(bench: Bench) -> str:
     return str(bench.announcer.announced[-1].data["message"])
+
+
+def edit_kept(bench: Bench, revision: int, **changes: str) -> None:
+    """Change a kept revision by hand."""
+    item = bench.table.items["certificate#web", "revisions"]
+    listed = json.loads(text_of(read(item["revisions"])))
+    edited = [one | changes if one["revision"] == revision else one for one in listed]
+    item["revisions"] = {"S": json.dumps(edited)}

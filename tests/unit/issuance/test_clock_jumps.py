@@ -63,9 +63,9 @@ class Scene(Bench):
         self.destinations.open = opened  # type: ignore[method-assign]
 
     def limited(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def checked(*arguments: Any) -> Any:
+        def checked(*arguments: Any, **more: Any) -> Any:
             self.deadline.require(STEP, "a call")
-            return call(*arguments)
+            return call(*arguments, **more)
 
         return checked
 

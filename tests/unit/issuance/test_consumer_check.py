@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,8 @@ from evercert.errors import Misconfigured, Unavailable
 from evercert.issuance.consumer_check import MOST_NAMED, SEEN_WITHIN
 from evercert.issuance.metrics import report_metrics
 from evercert.issuance.outbox import RunReport
-from tests.doubles.fakes import Bench, FakeDestination, spec
+from evercert.issuance.run import Issuance
+from tests.doubles.fakes import LEASE, Bench, FakeDestination, spec
 
 DAY = timedelta(days=1)
 OLD = "0" * 64
@@ -166,6 +168,6 @@ def test_stack_without_acknowledgements_asks_nothing(bench: Bench, behind: bool)
     if behind:
         check(bench)
         assert bench.record().behind is not None
-    object.__setattr__(bench.issuance._steps.maintenance.consumers, "consumers", None)
+    bench.issuance = Issuance(replace(bench.ports, consumers=None), LEASE)
     assert check(bench).outcome == "checked"
     assert bench.record().behind is None

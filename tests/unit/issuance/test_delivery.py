@@ -119,7 +119,7 @@ def test_later_delivery_needs_no_intent(bench: Bench, shelf: Shelf) -> None:
     bench.run()
     bench.clock.now = bench.record().renew_at
     assert bench.run() == "certificate.renewed"
-    assert (shelf.seen[-1].location, shelf.seen[-1].intended_at, shelf.looks) == ("thing 1", None, 0)
+    assert (shelf.seen[-1].location, shelf.looks) == ("thing 1", 0)
     assert len(shelf.things) == 1
 
 
@@ -257,8 +257,8 @@ def test_nearly_used_quota_is_a_warning(bench: Bench, shelf: Shelf, before_us: i
 
 
 def test_metric_is_fullest_quota() -> None:
-    assert Result({}, used={"a": (1, 100), "b": (9, 10)}).metrics == {"imports_used_percent": 90}
-    assert Result({}).metrics == {}
+    assert Result({}, START, used={"a": (1, 100), "b": (9, 10)}).metrics == {"imports_used_percent": 90}
+    assert Result({}, START).metrics == {}
 
 
 # -- what is asked before anything is issued --------------------------------------------------------------------------

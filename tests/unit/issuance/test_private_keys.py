@@ -11,6 +11,9 @@ from cryptography import x509
 
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import Issued, OpenIssuer, Request
+from evercert.contracts.record import Pending
+from evercert.documents.spec import Spec
+from evercert.errors import Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey, public_bytes
 from evercert.scheduling.schedule import renewal_time
@@ -98,6 +101,53 @@ def test_unopenable_kept_key_is_not_replaced(bench: Bench) -> None:
     assert bench.record().revision == 1
 
 
+# -- the csr of evercert -----------------------------------------------------------------------------------------------
+def undelivered(bench: Bench, wanted: Spec) -> Pending:
+    """Let the only destination refuse the certificate; return the revision in progress."""
+    bench.want(wanted)
+    bench.destinations.open(wanted.destinations[0], "web").errors = [Unavailable("closed")]
+    bench.run()
+    pending = bench.record().pending
+    assert pending.chain is not None
+    return pending
+
+
+def deliver(bench: Bench) -> None:
+    bench.clock.now = bench.record().retry_at
+    assert bench.run() == "certificate.issued"
+
+
+def test_csr_of_evercert_is_stored_until_the_chain(bench: Bench, ca: ScriptedCA) -> None:
+    ca.script = ["pending"]
+    bench.want(spec())
+    bench.run()
+    assert bench.record().pending.csr is not None
+    bench.destinations.open(spec().destinations[0], "web").errors = [Unavailable("closed")]
+    bench.clock.now = bench.record().due_at
+    bench.run()
+    pending = bench.record().pending
+    assert (pending.chain is None, pending.csr, pending.sealed_key is None) == (False, None, False)
+    deliver(bench)
+    (kept,) = bench.table.kept(bench.record()).revisions
+    assert kept.csr is None
+    assert delivered_key(bench) == bench.destinations.known["here"].bundle.private_key.public_bytes()
+
+
+def test_csr_of_an_unrotated_key_remains(bench: Bench) -> None:
+    """The previous release keeps a key only if it finds the CSR."""
+    assert undelivered(bench, spec(**NEVER)).csr is not None
+    deliver(bench)
+    assert bench.record().kept_key is not None
+
+
+def test_key_is_kept_without_its_csr(bench: Bench) -> None:
+    """The document changed after the chain was stored."""
+    assert undelivered(bench, spec(**{"private-key": {"algorithm": "EC_secp384r1"}})).csr is None
+    bench.edit(spec(**{"private-key": {"algorithm": "EC_secp384r1", "rotate": "never"}}))
+    deliver(bench)
+    assert bench.record().kept_key.algorithm == "EC_secp384r1"
+
+
 # -- a csr of the user's own -------------------------------------------------------------------------------------------
 def own_csr() -> tuple[PrivateKey, str]:
     key = PrivateKey.generate("EC_prime256v1")
@@ -118,6 +168,15 @@ def test_supplied_csr_is_sent_without_a_key(bench: Bench, ca: ScriptedCA) -> Non
     assert bench.run() == "certificate.issued"
     assert bench.destinations.known["here"].bundle.private_key is None
     assert delivered_key(bench) == key.public_bytes()
+
+
+def test_supplied_csr_remains_beside_its_chain(bench: Bench, ca: ScriptedCA) -> None:
+    _, csr = own_csr()
+    pending = undelivered(bench, supplied(csr))
+    assert (pending.csr, pending.sealed_key) == (csr, None)
+    deliver(bench)
+    (kept,) = bench.table.kept(bench.record()).revisions
+    assert kept.csr == csr
 
 
 def test_supplied_csr_is_used_once_with_warnings(bench: Bench, ca: ScriptedCA) -> None:

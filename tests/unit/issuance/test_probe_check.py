@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from evercert.errors import Misconfigured, OutOfTime, Unavailable
 from evercert.issuance.metrics import report_metrics
 from evercert.issuance.outbox import RunReport
 from evercert.issuance.probe_check import NO_VALIDATOR, target_of
-from tests.doubles.fakes import Bench, FakeDestination, spec
+from evercert.issuance.run import Issuance
+from tests.doubles.fakes import LEASE, Bench, FakeDestination, spec
 from tests.unit.issuance.helpers import announced
 
 DAY = timedelta(days=1)
@@ -225,8 +227,7 @@ def test_address_that_is_not_allowed_is_announced_at_once(bench: Bench) -> None:
 
 def test_stack_without_validator_says_so(bench: Bench) -> None:
     record = at_rest(bench)
-    maintenance = bench.issuance._steps.maintenance
-    object.__setattr__(maintenance.probe, "prober", None)
+    bench.issuance = Issuance(replace(bench.ports, prober=None), LEASE)
     assert check(bench).outcome == "certificate.stale"
     assert NO_VALIDATOR in stale(bench)[0]["message"]
     assert bench.record().state == record.state == "ready"

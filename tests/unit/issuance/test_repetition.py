@@ -1,4 +1,4 @@
-"""Repetition of runs: what happens at once, and the floor under endless loops."""
+"""Repetition of runs: what happens at once, and the limit for immediate runs."""
 
 from __future__ import annotations
 

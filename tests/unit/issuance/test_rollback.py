@@ -9,7 +9,7 @@ import pytest
 from evercert.contracts.destination import Drift
 from evercert.contracts.issuer import OpenIssuer
 from evercert.contracts.record_schema import PREVIOUS_SCHEMA, SCHEMA
-from evercert.contracts.revisions import RollbackRequest
+from evercert.contracts.revisions import KeptRevisions, RollbackRequest
 from evercert.errors import Misconfigured, Unavailable
 from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.certificate import Chain
@@ -181,6 +181,24 @@ def test_lost_store_delays_no_renewal(bench: Bench, monkeypatch: pytest.MonkeyPa
     assert kept(bench) == [1]
 
 
+def test_operator_who_deletes_meanwhile_delays_no_renewal(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.want(spec())
+    bench.run()
+    read = bench.revisions.read
+
+    def read_and_delete(name: str, uid: str) -> KeptRevisions:
+        seen = read(name, uid)
+        bench.table.forget(bench.record())
+        return seen
+
+    monkeypatch.setattr(bench.revisions, "read", read_and_delete)
+    renew(bench)
+    (warning,) = bench.announcer.announced[-1].data["warnings"]
+    assert warning.startswith("revision 2 cannot be restored by a rollback later, because it was not kept: an operator")
+    assert kept(bench) == []
+    assert bench.record().facts.revision == 2
+
+
 def test_revisions_of_a_newer_release_remain(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
@@ -192,6 +210,27 @@ def test_revisions_of_a_newer_release_remain(bench: Bench) -> None:
 
 
 def test_huge_chains_are_kept_as_far_as_they_fit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evercert.issuance.revision_history.LARGEST", 3_000)
+    monkeypatch.setattr("evercert.issuance.revision_history.LARGEST", 2_000)
     two_revisions(bench)
     assert kept(bench) == [2]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_edit_during_a_run_leaves_no_sealed_key(bench: Bench, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    """The edit comes after the claim and before the run reads what is kept."""
+    bench.want(spec())
+    if not first:
+        bench.run()
+    read, edits = bench.revisions.read, [spec(lifecycle={"keep-revisions": 0})]
+
+    def read_after_edit(name: str, uid: str) -> KeptRevisions:
+        if edits:
+            bench.edit(edits.pop())
+            bench.table.forget(bench.record())
+        return read(name, uid)
+
+    monkeypatch.setattr(bench.revisions, "read", read_after_edit)
+    bench.run() if first else renew(bench)
+    bench.run()
+    assert bench.record().spec.lifecycle.keep_revisions == 0
+    assert kept(bench) == []

@@ -14,7 +14,7 @@ from evercert.issuers.self_signed import SelfSigned
 from evercert.pki.keys import PrivateKey
 from tests.doubles.fakes import Asked, Bench, FakeDestination, spec
 from tests.unit.issuance.helpers import SELF_SIGNED, announced
-from tests.unit.issuance.rollbacks import DAY, last_message, renew, roll_back, serial, two_revisions
+from tests.unit.issuance.rollbacks import DAY, edit_kept, last_message, renew, roll_back, serial, two_revisions
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
@@ -84,14 +84,13 @@ def test_rollback_needs_no_answer_of_the_issuer(bench: Bench, monkeypatch: pytes
 
 def test_key_of_another_certificate_is_refused(bench: Bench) -> None:
     two_revisions(bench)
-    stored = bench.table.items["certificate#web", "revisions"]["revisions"]["L"][1]["M"]
-    stored["sealed_key"] = {"S": bench.seal.close(PrivateKey.generate("EC_prime256v1"), bench.record().uid, 1)}
+    edit_kept(bench, 1, sealed_key=bench.seal.close(PrivateKey.generate("EC_prime256v1"), bench.record().uid, 1))
     assert "the kept private key of revision 1 does not match its certificate" in refused(bench)
 
 
 def test_spoiled_key_is_refused(bench: Bench) -> None:
     two_revisions(bench)
-    bench.table.items["certificate#web", "revisions"]["revisions"]["L"][1]["M"]["sealed_key"] = {"S": "?"}
+    edit_kept(bench, 1, sealed_key="?")
     assert "does not open" in refused(bench)
 
 

@@ -52,7 +52,7 @@ def test_foreign_key_is_never_delivered(bench: Bench, ca: ScriptedCA) -> None:
     bench.clock.now = bench.record().retry_at
     assert bench.run() == "certificate.failed"
     assert bench.destinations.known["here"].deliveries == 0
-    assert "does not match its CSR" in bench.record().last_error.message
+    assert "does not match its certificate" in bench.record().last_error.message
 
 
 def test_reverted_edit_ends_its_failure(bench: Bench, ca: ScriptedCA) -> None:

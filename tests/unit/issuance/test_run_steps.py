@@ -254,7 +254,7 @@ def test_crash_in_the_steps_loses_no_announcement(bench: Bench, issuer: Stepping
     issuer.waits_for = {2: "an approval", 3: "an approval"}
     release = bench.table.conclude
 
-    def die(*_: Any) -> Any:
+    def die(*_: Any, **__: Any) -> Any:
         raise Killed
 
     bench.table.conclude = die

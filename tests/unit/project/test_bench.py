@@ -7,6 +7,8 @@ import pytest
 from tests.bench import costs, ticks
 from tests.bench.__main__ import PAGE, PARTS
 from tests.bench.figures import Figure, Part, p95, replaced, table
+from tests.bench.renewals import Renewal
+from tests.doubles.write_meter import Write
 
 
 @pytest.mark.parametrize("name", [*PARTS, "costs"])
@@ -54,10 +56,12 @@ def test_scan_units_are_counted_per_page() -> None:
     assert ticks._units_of_a_scan(sizes) == 3_000 * 1_024 / 4_096 / 2
 
 
-def test_entries_count_writes_of_indexes() -> None:
-    assert costs._entries({"ExpressionAttributeNames": {"#c0": "due_at", "#c1": "state"}}) == 2
-    assert costs._entries({"ExpressionAttributeNames": {"#c0": "due_at", "#c1": "not_after"}}) == 4
-    assert costs._entries({}) == 0
+def test_write_units_of_a_renewal_are_those_of_its_writes() -> None:
+    key = {"pk": {"S": "certificate#web"}, "sk": {"S": "outcome#1#2"}}
+    listened = Renewal([], [], [Write("PutItem", key, 0, 1_025, 2, 3), Write("UpdateItem", key, 1_025, 10, 2, 0)])
+    assert costs.units(listened) == (0.0, 7)
+    assert costs._write_rows(listened)[0] == ("PutItem", "outcome", "0", "1,025", "2", "3")
+    assert costs._write_rows(listened)[-1][4] == "7"
 
 
 def test_tiers_price_private_ca_by_volume() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +52,11 @@ def test_issuer_does_not_load_difflib_at_start() -> None:
 def test_pydantic_plugins_are_disabled() -> None:
     variables = load_template()["Resources"]["IssuerFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["PYDANTIC_DISABLE_PLUGINS"] == "__all__"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/app.py")), ids=lambda path: path.parent.name)
+def test_functions_postpone_collections_for_their_whole_start(path: Path) -> None:
+    statements = [ast.unparse(one) for one in ast.parse(path.read_text()).body]
+    imports = [one for one in statements if one.startswith(("import ", "from ")) and "__future__" not in one]
+    assert imports[:2] == ["import evercert.layer_target", "from evercert import cold_start"]
+    assert statements[-1].startswith("cold_start.finish(")

@@ -181,7 +181,7 @@ def writable(role: str) -> dict[str, set[str]]:
     return found
 
 
-READS = {"dynamodb:GetItem", "dynamodb:Query"}
+READS = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
 
 
 def test_no_role_writes_what_operators_set_up_for_the_authority() -> None:

@@ -33,6 +33,11 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, "BadRequest", message)
 
 
+def compromised_key() -> Refusal:
+    """Return a 400: the key was revoked as compromised."""
+    return bad_request("the key was revoked as compromised: it cannot be certified again; generate a new key")
+
+
 def unauthorized(message: str) -> Refusal:
     """Return a 401: the caller is not authenticated."""
     return Refusal(401, "Unauthorized", message)

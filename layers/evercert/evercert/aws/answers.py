@@ -46,7 +46,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
         "StackResourceSummaries.ResourceType",
     ),
     "dynamodb:DescribeTable": ("Table",),
-    "dynamodb:BatchGetItem": ("Responses?.*.pk.S",),  # every table of evercert has the key `pk`
+    "dynamodb:BatchGetItem": ("Responses?.*.pk.S", "UnprocessedKeys?.*.Keys"),  # each table has a key `pk`
     "dynamodb:GetItem": ("Item?.pk.S",),
     "dynamodb:Query": ("Items", "Items.pk.S", "Items.sk.S"),
     "dynamodb:Scan": ("Items", "Items.pk.S"),

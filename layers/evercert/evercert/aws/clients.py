@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -13,6 +14,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
+    SSLError,
     SSOTokenLoadError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
@@ -22,9 +24,10 @@ from botocore.parsers import ResponseParserError
 from evercert.aws import regions
 from evercert.aws.answers import InvalidAnswer
 from evercert.aws.connections import EarlyRetry, ReconnectingClient
+from evercert.aws.endpoints import keep_endpoint
 from evercert.aws.error_codes import DENIED, code, translate
 from evercert.aws.session import Session
-from evercert.aws.timeouts import SIGNER, USUAL, Limits
+from evercert.aws.timeouts import LEAN_SERVICES, SIGNER, USUAL, Limits
 from evercert.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ class Clients:
 
         def make() -> Any:  # noqa: ANN401
             client = self.session.client(service, config=limits.config)  # type: ignore[call-overload]
+            if limits.lean:
+                keep_endpoint(client, service)
             if limits.early:
                 EarlyRetry(limits.early).register(client.meta.events, client.meta.service_model.service_id.hyphenize())
             return client
@@ -89,8 +94,16 @@ class Clients:
             regions.name_disabled(client.meta.events, region)
         return client
 
+    def ready(self, *names: str) -> Self:
+        """Create clients before their first call, which repeats what fails here, and reports it."""
+        with suppress(BotoCoreError):
+            for name in names:
+                getattr(self, name).meta  # noqa: B018 (a client is created when it is used)
+        return self
+
     def _of(self, service: str) -> Limits:
-        return SIGNER if service == "lambda" else self._limits
+        limits = SIGNER if service == "lambda" else self._limits
+        return replace(limits, lean=self._limits.lean and service in LEAN_SERVICES)
 
     def elsewhere(self, region: str, refresh: Callable[[], dict[str, str]] | None = None) -> Clients:
         """Return clients for another region. `refresh` supplies credentials of another role on demand."""
@@ -179,6 +192,11 @@ def translated(doing: str) -> Iterator[None]:
         found = f" ({error})" if isinstance(error, InvalidAnswer) else ""
         raise Unavailable(
             f"cannot {doing}: the answer is not one of AWS{found}; check the network and the endpoint"
+        ) from error
+    except SSLError as error:
+        raise Unavailable(
+            f"cannot {doing}: the endpoint of AWS has no certificate of a trusted CA; if it has a CA of yours, set "
+            "AWS_CA_BUNDLE"
         ) from error
     except BotoCoreError as error:
         raise Unavailable(f"cannot {doing}: AWS did not answer ({type(error).__name__})") from error

@@ -9,7 +9,7 @@ from botocore.credentials import DeferredRefreshableCredentials
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.session import get_session
 
-from evercert.aws import answers
+from evercert.aws import answers, trust
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -44,7 +44,10 @@ class Session:
 
     def client(self, service: str, *, config: Config, region_name: str | None = None) -> Any:  # noqa: ANN401
         """Return the client that boto3 would create."""
-        return self._botocore.create_client(service, region_name=region_name or self._region, config=config)
+        verify = trust.bundle(self._botocore, region_name or self.region_name)
+        return self._botocore.create_client(
+            service, region_name=region_name or self._region, config=config, verify=verify
+        )
 
 
 def botocore_session() -> BotocoreSession:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from evercert.contracts.consumers import ConsumerDirectory
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
-from evercert.contracts.issuer import Issuers
+from evercert.contracts.issuer import Issuers, OpenIssuer
 from evercert.contracts.probe import Prober
 from evercert.contracts.queue import Queue
 from evercert.contracts.record import Claim, Delivery, Record
 from evercert.contracts.record_schema import schema_of
-from evercert.contracts.revisions import RevisionStore
+from evercert.contracts.revisions import RevisionsToKeep, RevisionStore
 from evercert.deadline import Clock, Deadline
 from evercert.pki.keys import PrivateKey
 
@@ -111,11 +111,18 @@ class RecordStore(Protocol):
         """
 
     def conclude(
-        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        outcome: Outcome,
+        *,
+        kept: RevisionsToKeep | None = None,
     ) -> tuple[bool, Outcome]:
-        """Release the claim and store an outcome in one transaction; raise ClaimLost as `release` does.
+        """Release the claim, store an outcome and what is kept in one transaction; raise ClaimLost as `release` does.
 
-        Returns what `release` returns, and the outcome with the number that it was given.
+        Returns what `release` returns, and the outcome with the number that it was given. Raises RevisionsNotKept, and
+        writes nothing, if only `kept` cannot be written.
         """
 
     def stop(self, held: ClaimedRecord, outcome: Outcome, now: datetime) -> Outcome | None:
@@ -157,7 +164,10 @@ class RateLimiter(Protocol):
     """Assigns slots to all runs together: one write a second for each service."""
 
     def take(self, service: str, now: datetime) -> RateSlot:
-        """Reserve and return the next free slot; an unused slot is lost. Not idempotent; raises Unavailable."""
+        """Reserve, count and return the next free slot; an unused one is lost. Not idempotent; raises Unavailable."""
+
+    def give_back(self, service: str, at: datetime) -> None:
+        """Uncount the slot at this time, in which nothing was written. Not idempotent; raises Unavailable."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +204,16 @@ class BreakerStore(Protocol):
 
     def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
         """Reserve and return the next free turn of a slow service; None if none is free within this time."""
+
+
+@runtime_checkable
+class BreakerReadingIssuers(Issuers, Protocol):
+    """Issuers that can be opened, and breakers that can be read, in one call."""
+
+    def open_beside(
+        self, name: str, certificate: str | None, services: Sequence[str]
+    ) -> tuple[OpenIssuer, Mapping[str, BreakerState]]:
+        """Return what `open` returns, with the breakers of these services or with none; raise what `open` raises."""
 
 
 class Announcer(Protocol):

@@ -81,18 +81,19 @@ class Facts(Part):
 
 
 class Delivery(Part):
-    """The state of one destination and of a delivery in progress there.
+    """The state of one destination and of a delivery in progress there."""
 
-    `revision` 0: nothing is delivered yet. `intended_at`: start of a first delivery whose response may be lost.
-    `turn`: the slot of its next write. `retry_at`: earliest retry after a failure of this destination.
-    """
-
-    revision: Count = 0
+    revision: Count = 0  # 0: nothing is delivered yet
     location: str = ""
     version: str = ""
-    intended_at: Instant | None = None
-    turn: Instant | None = None
-    retry_at: Instant | None = None
+    intended_at: Instant | None = None  # start of a delivery whose outcome is not stored yet
+    turn: Instant | None = None  # the slot of its next write
+    retry_at: Instant | None = None  # earliest retry after a failure of this destination
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the destination may have a newer revision than this one."""
+        return self.revision > 0 and self.intended_at is not None
 
 
 class Finding(Part):
@@ -140,8 +141,8 @@ class Pending(Part):
     request_hash: str
     issuer_hash: str
     sealed_key: str | None = None  # None: the user supplied a CSR, or the issuer generates the key
-    csr: str | None = None  # None: the issuer generates the key, and `nonce` identifies this revision
-    nonce: str | None = None
+    csr: str | None = None  # None: the issuer generates the key, or the chain is here, which has the public key
+    nonce: str | None = None  # instead of a CSR, if the issuer generates the key
     followed: bool = False  # issued elsewhere: evercert must not revoke it
     restores: Count | None = None  # the kept revision that a rollback delivers again
     handle: str | None = None
@@ -190,6 +191,7 @@ class Record(Part):
     revision: Count = 0
     outcomes: Count = 0
     facts: Facts | None = None
+    not_after: Instant | None = None  # the earliest of the certificates in use: a destination may lag
     request_hash: str | None = None
     issuer_hash: str | None = None
     served: Instant | None = None
@@ -227,8 +229,8 @@ class Record(Part):
 
         Raises Rejected after the last number.
         """
-        known = [self.revision, *(delivery.revision for delivery in self.deliveries.values())]
-        last = max([*known, self.facts.revision if self.facts is not None else 0])
+        others = [part.revision for part in (self.facts, self.pending) if part is not None]
+        last = max([self.revision, *(delivery.revision for delivery in self.deliveries.values()), *others])
         if last >= LAST_COUNT:
             raise Rejected(f"no revision follows {last}: a manual edit set it; delete {self.name} and apply it again")
         return last + 1
@@ -241,8 +243,6 @@ class Record(Part):
         return str(uuid5(UUID(self.uid), f"revision#{revision}#{digest(asked)}"))
 
     def delivered(self, revision: int) -> bool:
-        """Whether every destination of the spec has this revision."""
-        return all(
-            (delivery := self.deliveries.get(destination.key)) is not None and delivery.revision == revision
-            for destination in self.spec.destinations
-        )
+        """Whether every destination of the spec has this revision, without doubt."""
+        found = (self.deliveries.get(destination.key, Delivery()) for destination in self.spec.destinations)
+        return all(here.revision == revision and not here.in_doubt for here in found)

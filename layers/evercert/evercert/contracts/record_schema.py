@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # 1: without the fields for status checks, warnings, rate-limit slots and fixed keys. 2: without those for issuers that
 # generate keys, have certificate ids and wait for approvals. 3: without renewal windows and several issuers. 4: without
-# rollbacks, `keep-revisions`, probes and acknowledgements.
+# rollbacks, `keep-revisions`, probes and acknowledgements. Of outcomes, 3 is plain text and 5 is compressed.
 SCHEMA, ADVISED_SCHEMA, PREVIOUS_SCHEMA = 5, 4, 3
 
 

@@ -30,7 +30,7 @@ class KeptRevision(Part):
     request_hash: str
     issuer_hash: str
     sealed_key: str | None = None  # None: the user supplied the CSR
-    csr: str | None = None  # None: the issuer generated the key
+    csr: str | None = None  # None: evercert or the issuer generated the key; the chain has its public half
     chain: str
     obtained_at: Instant | None = None
     reference: str | None = None
@@ -52,14 +52,24 @@ class KeptRevisions:
         return next((kept for kept in self.revisions if kept.revision == revision), None)
 
 
+@dataclass(frozen=True)
+class RevisionsToKeep:
+    """The revisions of this uid that replace those of `seen`, written together with the conclusion of a run."""
+
+    uid: str
+    seen: KeptRevisions
+    revisions: tuple[KeptRevision, ...]
+
+
+class RevisionsNotKept(Exception):
+    """The kept revisions have no room, or an operator wrote them since they were read."""
+
+
 class RevisionStore(Protocol):
-    """The kept revisions of certificates; each method raises Unavailable or Misconfigured."""
+    """The kept revisions of certificates."""
 
     def read(self, name: str, uid: str) -> KeptRevisions:
-        """Return the revisions of this certificate with a consistent read; those of an earlier uid do not count."""
+        """Return the revisions of this certificate with a consistent read; those of an earlier uid do not count.
 
-    def write(self, name: str, uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> bool:
-        """Replace all revisions; return False without room, or if another run or an operator wrote since `seen`.
-
-        It also returns False if the record with this uid is gone: revisions written then would remain.
+        Raises Unavailable or Misconfigured.
         """

@@ -21,7 +21,7 @@ from evercert.contracts.record import Delivery
 from evercert.destinations import acm_rules as rules
 from evercert.destinations.aws_account import InAccount, require_owned, tags_of
 from evercert.documents.spec import Spec, text_of
-from evercert.errors import Busy, Gone, Misconfigured, Rejected, Unavailable
+from evercert.errors import Busy, Gone, Misconfigured, QuotaExceeded, Rejected, Unavailable
 from evercert.pki.certificate import Bundle, Chain
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class ACM:
         self._owner, self._certificate = context.owner, certificate
         self._tags = tags_of(context.owner, certificate)
         self._more = {} if settings.name is None else {"Name": settings.name}
+        self._seen: tuple[str, x509.Certificate] | None = None  # ARN and leaf
 
     @staticmethod
     def check(spec: Spec) -> None:
@@ -95,6 +96,7 @@ class ACM:
         """Raise Rejected if ACM would refuse to replace the current certificate, which may be an adopted one."""
         arn = self._arn or here.location
         if arn and (held := self._held(arn)) is not None:
+            self._seen = arn, held
             rules.require_replaceable(held, spec)
 
     def deliver(self, bundle: Bundle, here: Delivery) -> Delivered:
@@ -104,7 +106,9 @@ class ACM:
         rules.require_family(bundle.chain)
         arn = self._arn or here.location or None
         if arn is not None:
-            held = self._held(arn)
+            # The preflight of this run has just seen it, and under its claim no other run imports.
+            seen, self._seen = self._seen, None
+            held = seen[1] if seen is not None and seen[0] == arn else self._held(arn)
             if held is None:
                 raise self._gone(arn)
             if held == bundle.chain.leaf:
@@ -189,7 +193,7 @@ class ACM:
                         f"cannot import into ACM: another client is changing {arn or 'the certificate'}"
                     ) from error
                 if code(error) == "LimitExceededException":
-                    raise Misconfigured(
+                    raise QuotaExceeded(
                         f"{self.service}: import quota exceeded; request a higher one from AWS, or delete certificates"
                     ) from error
                 raise

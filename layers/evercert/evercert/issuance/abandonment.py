@@ -91,6 +91,8 @@ class Abandonment:
 def _reason_to_keep(record: Record, pending: Pending) -> str | None:
     if any(delivery.revision == pending.revision for delivery in record.deliveries.values()):
         return "it is in use"
+    if pending.chain is not None and any(delivery.in_doubt for delivery in record.deliveries.values()):
+        return "it may be in use"
     if pending.restores is not None:
         return f"it is the certificate of revision {pending.restores}"
     return "it was issued elsewhere" if pending.followed else None

@@ -22,16 +22,18 @@ from evercert.issuance.event_data import (
     request_data,
 )
 from evercert.issuance.private_keys import key_to_keep
-from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion
+from evercert.issuance.repetition import is_repeated
+from evercert.issuance.run_result import AT_REST, MESSAGE_LIMIT, Attempt, Conclusion, RunWithoutOutcome
 from evercert.scheduling.decision import is_not_yet_valid
 from evercert.scheduling.schedule import (
     REJECTED_FOR,
     back_off,
     check_after_delivery,
     check_due,
+    earliest_end,
     next_due,
     renewal_of,
-    severity,
+    severity_of,
 )
 from evercert.timestamps import to_text
 
@@ -65,7 +67,7 @@ def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclus
         "warnings": result.warnings,
         "note": note_on_renewal(record, facts, pending),
     }
-    level: Severity = severity(now, renewal, facts.not_after) if result.errors else "info"
+    level: Severity = severity_of(record.model_copy(update=changes), now) if result.errors else "info"
     if level == "info" and kind == "certificate.rolled-back":
         level = "warning"
     # A request that came after the issuance is still to be served.
@@ -78,11 +80,11 @@ def conclude_delivery(attempt: Attempt, facts: Facts, result: Result) -> Conclus
 
 def conclude_failure(
     attempt: Attempt, error: EvercertError, result: Result | None = None, *, from_status_check: bool = False
-) -> Conclusion:
-    """Conclude a run in which no destination took the revision."""
+) -> Conclusion | RunWithoutOutcome:
+    """Conclude a run in which no destination took the revision; a used-up quota is announced only once."""
     record, now, facts = attempt.record, attempt.now, attempt.record.facts
     pending = error.pending if isinstance(error, UnusableChain) else attempt.pending
-    not_after = facts.not_after if facts is not None else None
+    not_after, end_in_use = (None if facts is None else facts.not_after), earliest_end(record)
     retry = _retry_at(attempt, error, not_after)
     # A revision that a destination refused can still be delivered; one that the issuer refused is dropped.
     remaining = None if error.abandons and result is None else pending
@@ -99,7 +101,7 @@ def conclude_failure(
         "message": str(error)[:MESSAGE_LIMIT],
         "attempt": record.next_failures,
         "next_attempt": to_text(retry),
-        "not_after": not_after and to_text(not_after),
+        "not_after": end_in_use and to_text(end_in_use),
         "undelivered": [] if result is None else list_undelivered(record, result),
         "warnings": [] if result is None else result.warnings,
     }
@@ -107,18 +109,20 @@ def conclude_failure(
         changes["deliveries"] = result.deliveries
         retry = min(retry, next_slot(result.later) or retry)
     is_early = facts is not None and is_not_yet_valid(facts, now)
-    level = "critical" if is_early else severity(now, record.renew_at, not_after)
+    level = "critical" if is_early else severity_of(record, now)
     kind: EventType = "certificate.failed"
     if check_due(record, now) and not from_status_check:
         retry = now  # check the status while the next attempt waits
     end = build_conclusion(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
-    return end if result is None else replace(end, metrics=result.metrics)
+    if result is None:
+        return end
+    end = replace(end, metrics=result.metrics)
+    return end.unannounced() if is_repeated(attempt, error, result, level) else end
 
 
 def conclude_pending(attempt: Attempt, pending: Pending) -> Conclusion:
     """Conclude a run whose issuer waits for a person; announced once for each thing it waits for."""
-    record, facts = attempt.record, attempt.record.facts
-    not_after = facts.not_after if facts is not None else None
+    record, not_after = attempt.record, earliest_end(attempt.record)
     data = request_data(record, attempt.issuer) | {
         "reason": pending.reason,
         "revision": pending.revision,
@@ -130,7 +134,7 @@ def conclude_pending(attempt: Attempt, pending: Pending) -> Conclusion:
     }
     changes: dict[str, Any] = {"pending": pending, "state": "pending"}
     # Without a certificate nothing is late yet.
-    level = "warning" if facts is None else severity(attempt.now, record.renew_at, not_after)
+    level = "warning" if record.facts is None else severity_of(record, attempt.now)
     kind: EventType = "certificate.pending"
     revision, retry = pending.revision, pending.retry_at
     return build_conclusion(attempt, kind, level, revision=revision, data=data, changes=changes, retry=retry)
@@ -197,7 +201,8 @@ def _delivered_changes(attempt: Attempt, pending: Pending, facts: Facts, result:
         changes |= {"failures": record.failures, "last_error": record.last_error, "retry_at": record.retry_at}
     if result.errors or result.later:
         changes |= {"state": "undelivered", "pending": pending}
-    return changes
+    after = record.model_copy(update={**changes, "not_after": earliest_end(record)})
+    return {**changes, "not_after": earliest_end(after)}
 
 
 def _schedule_retries(attempt: Attempt, result: Result, not_after: datetime | None) -> datetime:

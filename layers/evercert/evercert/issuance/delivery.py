@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from evercert.contracts.destination import Creator, Delivered, Destination, Destinations, Paced, Preflight
+from evercert.contracts.destination import Creator, Delivered, Destination, Destinations, Paced
 from evercert.contracts.ports import BreakerState, ClaimedRecord, RateLimiter, RecordStore, Seal
-from evercert.contracts.record import Delivery, Pending, Reason, Record
+from evercert.contracts.record import Delivery, Pending, Record
 from evercert.deadline import Clock
 from evercert.errors import (
     ClaimLost,
-    EvercertError,
     Gone,
     Misconfigured,
     NotYet,
@@ -36,11 +35,8 @@ from evercert.scheduling.decision import is_plausible_retry
 LONGEST_SLEEP = timedelta(seconds=2)
 SLOT_KEPT = timedelta(minutes=1)  # after missing a slot by more than this, a run takes a new one
 FARTHEST_SLOT = timedelta(hours=6)
+LONGEST_UNSTORED = timedelta(seconds=5)  # a crash should not repeat the deliveries of a longer round
 INTENT_SETTLES = timedelta(minutes=5)  # after that, a search finds what an interrupted first delivery created
-# What no operator requested, and rollbacks: one refusing destination must not keep the others from it.
-UNREQUESTED: frozenset[Reason] = frozenset(
-    ["missing", "near-expiry", "not-yet-valid", "revoked", "replaced", "drifted", "rolled-back"]
-)
 
 
 @dataclass(frozen=True)
@@ -55,44 +51,28 @@ class Deliveries:
     clock: Clock
     sleep: Callable[[timedelta], None]
 
-    def preflight(self, record: Record, reason: Reason) -> None:
-        """Check, before anything is issued, that the destinations can take the certificate; raise the first refusal.
+    def run(
+        self,
+        held: ClaimedRecord,
+        record: Record,
+        pending: Pending,
+        chain: Chain,
+        *,
+        patient: bool,
+        intended: Mapping[str, Delivery] | None = None,
+    ) -> Result:
+        """Deliver to the destinations that lack the revision.
 
-        A requested certificate needs every destination to accept it; a necessary renewal needs only one. Destinations
-        that are unavailable are ignored.
-        """
-        refusals: list[EvercertError] = []
-        for component in record.spec.destinations:
-            try:
-                self._preflight_one(record, component)
-            except (ClaimLost, OutOfTime):
-                raise
-            except (Unavailable, NotYet):
-                continue
-            except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
-                refusals.append(error if isinstance(error, EvercertError) else Unexpected.of(error))
-        rejections = [error for error in refusals if isinstance(error, Rejected)]
-        if rejections and reason not in UNREQUESTED:
-            raise rejections[0]
-        if len(refusals) == len(record.spec.destinations):
-            raise refusals[0]
-
-    def _preflight_one(self, record: Record, component: Component) -> None:
-        destination = self.destinations.open(component, record.name)
-        destination.check(record.spec)
-        if isinstance(destination, Preflight):
-            with self.breaker.watch(self.breaker.admit(destination.service, record.uid)):
-                destination.preflight(record.spec, record.deliveries.get(component.key, Delivery()))
-
-    def run(self, held: ClaimedRecord, record: Record, pending: Pending, chain: Chain, *, patient: bool) -> Result:
-        """Deliver to the destinations that lack the revision, and store each delivery under the claim.
-
+        The end of the run stores the deliveries that are stored as `intended`; the others are stored at once.
         `patient`: skip a destination that failed until its own retry time.
         """
-        round_ = _Round(self, held, record, self._bundle(record, pending, chain), Result(dict(record.deliveries)))
+        result = Result(dict(intended or record.deliveries), began=self.clock())
+        round_ = _Round(self, held, record, self._bundle(record, pending, chain), result)
         for component in record.spec.destinations:
             if round_.state(component).revision == pending.revision:
                 continue
+            if result.unstored and self.clock() - result.began > LONGEST_UNSTORED:
+                round_.store_delivered()
             try:
                 if patient:
                     round_.require_retry_due(component)
@@ -105,7 +85,9 @@ class Deliveries:
                 round_.result.errors[component.key] = error
             except Exception as error:  # noqa: BLE001 (a bug in one destination must not keep the others waiting)
                 round_.result.errors[component.key] = Unexpected.of(error)
-        return round_.result
+            round_.give_back_slot(component, pending.revision)
+        result.settle(record.deliveries, pending.revision)
+        return result
 
     def _bundle(self, record: Record, pending: Pending, chain: Chain) -> Bundle:
         if pending.sealed_key is None:
@@ -114,12 +96,10 @@ class Deliveries:
             private_key = self.seal.open(pending.sealed_key, record.uid, pending.revision)
         except Rejected as error:  # by KMS, not by the issuer: the issued certificate is still valid
             raise Misconfigured(str(error)) from error
-        expected = chain.public_key
-        if pending.csr is not None:
-            expected = public_key_of(pending.csr)
+        expected = chain.public_key if pending.csr is None else public_key_of(pending.csr)
         if private_key.public_bytes() != public_bytes(expected):
             raise SealBroken(
-                f"cannot deliver revision {pending.revision}: the sealed private key does not match its CSR"
+                f"cannot deliver revision {pending.revision}: the sealed private key does not match its certificate"
             )
         return Bundle(chain, private_key)
 
@@ -139,8 +119,17 @@ class _Round:
 
     def store(self, component: Component, here: Delivery) -> Delivery:
         self.result.deliveries[component.key] = here
-        self.deliveries.records.update(self.held, {"deliveries": self.result.deliveries})
+        self._write()
         return here
+
+    def store_delivered(self) -> None:
+        """Store the deliveries of this round so far; after a table error, the end of the run stores them."""
+        with suppress(Unavailable, Misconfigured):
+            self._write()
+
+    def _write(self) -> None:
+        self.deliveries.records.update(self.held, {"deliveries": self.result.deliveries})
+        self.result.unstored = False
 
     def require_retry_due(self, component: Component) -> None:
         """Raise NotYet for a destination that failed, until its retry time."""
@@ -165,8 +154,10 @@ class _Round:
             delivered = self._send(component, destination, state)
         self.result.taken += 1
         done = Delivery(revision=revision, location=delivered.location, version=delivered.version)
-        with suppress(Unavailable, Misconfigured):  # a table error; the last write of the run stores the delivery
-            self.store(component, done)
+        before, self.result.deliveries[component.key] = self.state(component), done
+        self.result.unstored = True
+        if not before.in_doubt:
+            self.store_delivered()
 
     def _admit(self, component: Component, destination: Destination) -> BreakerState:
         """Ask the breaker; a certificate that waits for its turn at a slow service keeps its slot."""
@@ -199,8 +190,24 @@ class _Round:
         if at - now > LONGEST_SLEEP:
             self.store(component, here.model_copy(update={"turn": at}))
             raise NotYet(f"{service} is limited to one write per second; waiting for a slot", at)
+        self.result.slots[component.key] = service, at
         if at > now:
             self.deliveries.sleep(at - now)
+
+    def give_back_slot(self, component: Component, revision: int) -> None:
+        """Uncount a slot in which nothing was written, unless its turn comes later.
+
+        After a lost answer, the slot of the repetition counts instead: it finds the certificate, and writes nothing.
+        """
+        here, slot = self.state(component), self.result.slots.get(component.key)
+        comes_later = here.turn is not None and here.turn > self.deliveries.clock()
+        if slot is None or here.revision == revision or comes_later:
+            return
+        with suppress(Rejected, Unavailable, Misconfigured):  # a table error: the count is too high by one
+            if here.turn is not None:
+                self.store(component, here.model_copy(update={"turn": None}))
+            self.deliveries.rate_limiter.give_back(*slot)
+            self.result.uncount(slot[0])
 
     def _require_settled(self, component: Component) -> None:
         """Raise NotYet while a first delivery whose response was lost may still appear.
@@ -220,10 +227,9 @@ class _Round:
         here, now = self.state(component), self.deliveries.clock()
         if here.location or not isinstance(destination, Creator) or not destination.creates:
             return here
-        intended_at = here.intended_at
-        if intended_at is not None:
+        if here.intended_at is not None:
             with self.deliveries.breaker.watch(state):
-                found = destination.find(intended_at)
+                found = destination.find(here.intended_at)
             if found is not None:
                 return self.store(component, here.model_copy(update={"location": found, "intended_at": None}))
         return self.store(component, here.model_copy(update={"intended_at": now}))

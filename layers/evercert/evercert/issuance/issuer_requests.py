@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from evercert.contracts.issuer import OpenIssuer, SelfIssuer
 from evercert.contracts.ports import BreakerState, ClaimedRecord, Ports
-from evercert.contracts.record import Pending, Reason, Record
-from evercert.errors import EvercertError, GaveUp, Mismatch, NotYet, Rejected
+from evercert.contracts.record import Delivery, Pending, Reason, Record
+from evercert.errors import EvercertError, GaveUp, Misconfigured, Mismatch, NotYet, Rejected, Unavailable
 from evercert.issuance.answer_check import UnusableChain
 from evercert.issuance.candidates import Candidates, decisive, describe, may_be_accepted
 from evercert.issuance.delivery import LONGEST_SLEEP
+from evercert.issuance.obtain import first_changes
 from evercert.issuance.run_result import MESSAGE_LIMIT
 from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
@@ -24,11 +25,12 @@ MOST_STEPS, STEPS_FOR = 20, timedelta(seconds=10)  # of one request in one run; 
 
 @dataclass
 class RunProgress:
-    """The record and the revision in progress, as this run last stored them."""
+    """The record and the revision in progress, as this run last stored them or is about to store them."""
 
     held: ClaimedRecord
     record: Record
     pending: Pending | None = None
+    intended: Mapping[str, Delivery] | None = None  # the deliveries that it stored with the revision
 
 
 @dataclass
@@ -76,13 +78,23 @@ class IssuerRequests:
         else:  # not issued yet, so this revision serves the latest request
             requested = resumed.model_copy(update={"requested_at": self.progress.record.requested_at})
             self.progress.pending = requested
-        pending, chain = self._ask(requested, opened, state, again=resumed is not None)
+        try:
+            pending, chain = self._ask(requested, opened, state, again=resumed is not None)
+        except Exception:
+            if resumed is None and isinstance(opened.issuer, SelfIssuer):
+                self._store_failed(requested)
+            raise
         return requested, pending, chain
+
+    def _store_failed(self, pending: Pending) -> None:
+        """Store a revision whose request failed before it was stored; the end of the run can do without."""
+        with suppress(Unavailable, Misconfigured):
+            self.ports.records.update(self.progress.held, first_changes(self.progress.record, pending))
 
     def _prepare(
         self, opened: OpenIssuer, reason: Reason, state: BreakerState | None, errors: dict[str, EvercertError]
     ) -> Pending:
-        """Give up the revision in progress, if any, and store a new one."""
+        """Give up the revision in progress, if any, and begin a new one."""
         progress, superseded = self.progress, self.progress.pending
         summary = [describe(errors)] if errors else []
         if superseded is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evercert.issuance import notices
 from evercert.issuance.run_result import AT_REST, Attempt, Conclusion, LogOutcome, RunWithoutOutcome
-from evercert.scheduling.schedule import check_due, next_due, renewal_time, warnings_due, warnings_sent
+from evercert.scheduling.schedule import check_due, earliest_end, next_due, renewal_time, warnings_due, warnings_sent
 
 
 def wait_until(
@@ -37,6 +37,8 @@ def nothing_to_do(
     attempt = replace(attempt, record=attempt.record.model_copy(update=advised))
     renewal = renewal_time(attempt.record)
     changes = AT_REST | advised | {"renew_at": renewal} | _reset_early_warnings(attempt)
+    if (end := earliest_end(attempt.record)) != attempt.record.not_after:
+        changes["not_after"] = end  # a destination that lagged was removed
     if check_at is not None:
         changes["check_at"] = check_at
     after = attempt.record.model_copy(update=changes)

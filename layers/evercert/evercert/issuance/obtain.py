@@ -15,14 +15,14 @@ from evercert.contracts.issuer import (
     Revoker,
     SelfIssuer,
 )
-from evercert.contracts.ports import ClaimedRecord, RecordStore, Seal
+from evercert.contracts.ports import Changes, ClaimedRecord, RecordStore, Seal
 from evercert.contracts.record import Pending, Reason, Record
 from evercert.deadline import Clock
 from evercert.errors import ExpiredUnread, GaveUp, Misconfigured, Mismatch, Rejected, Unavailable, Unsuited
 from evercert.issuance.abandonment import Abandonment, build_request
 from evercert.issuance.answer_check import UnusableChain, check, expired_unread
 from evercert.issuance.candidates import RequestLasts
-from evercert.issuance.private_keys import PrivateKeys
+from evercert.issuance.private_keys import PrivateKeys, csr_beside_chain
 from evercert.pki.certificate import Chain
 from evercert.schema import printable
 from evercert.timestamps import to_text
@@ -32,9 +32,14 @@ SHORTEST_POLL = timedelta(seconds=5)
 Watched = AbstractContextManager[None]  # the breaker's context of calls to the issuer
 
 
+def first_changes(record: Record, pending: Pending) -> Changes:
+    """Return the changes that begin this revision in the record."""
+    return {"revision": max(record.revision, pending.revision), "state": "pending", "pending": pending}
+
+
 @dataclass(frozen=True)
 class Obtainer:
-    """Obtains one revision; each step is stored before the next one starts."""
+    """Obtains one revision; each step of an issuer outside is stored before the next one starts."""
 
     records: RecordStore
     seal: Seal
@@ -51,7 +56,10 @@ class Obtainer:
         *,
         watched: Watched,
     ) -> Pending:
-        """Store the pending revision with its sealed private key or CSR, before a certificate is requested."""
+        """Return the pending revision with its sealed private key or CSR; store it before a certificate is requested.
+
+        A self-signed certificate needs no request to another service, so it is stored together with its revision.
+        """
         revision = record.next_revision
         sealed_key, csr, nonce = None, record.spec.csr, None
         if record.spec.key_from_issuer:
@@ -74,7 +82,8 @@ class Obtainer:
             followed=record.spec.certificate_id is not None,
             gave_up=gave_up,
         )
-        self.records.update(held, {"revision": revision, "state": "pending", "pending": pending})
+        if not isinstance(opened.issuer, SelfIssuer):
+            self.records.update(held, first_changes(record, pending))
         return pending
 
     def request(
@@ -122,6 +131,7 @@ class Obtainer:
         chain = self._require_match(record, pending, answer, opened, again=again)
         changes = {
             "chain": chain.pem, "obtained_at": now, "retry_at": None, "reference": answer.reference, "waits_for": None,
+            "csr": csr_beside_chain(record, pending),
         }  # fmt: skip
         return self._keys.keep(record, pending, answer).model_copy(update=changes), chain
 

@@ -10,7 +10,7 @@ from evercert.contracts.ports import Seal
 from evercert.contracts.record import KeptKey, Pending, Record
 from evercert.errors import Misconfigured, SealBroken
 from evercert.pki.algorithms import KeyAlgorithm, algorithm_of
-from evercert.pki.csr_parser import public_key_of
+from evercert.pki.certificate import Chain
 from evercert.pki.keys import PrivateKey
 
 UNADVISED: KeyAlgorithm = "RSA_2048"  # accepted by every TLS peer
@@ -58,9 +58,21 @@ class PrivateKeys:
         return issued
 
 
+def csr_beside_chain(record: Record, pending: Pending) -> str | None:
+    """Return the CSR to store beside the chain: a supplied one; the chain replaces one of evercert.
+
+    That of a fixed key (rotate: never) remains, because the previous release fixes no key without a CSR.
+    """
+    made_here = pending.sealed_key is not None
+    return None if made_here and record.spec.private_key.rotate != "never" else pending.csr
+
+
 def key_to_keep(record: Record, pending: Pending) -> KeptKey | None:
-    """Return the key that the next revisions use too (rotate: never), or None."""
-    if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.csr is None:
+    """Return the key that the next revisions use too (rotate: never), or None.
+
+    A document with a key of the issuer cannot say so.
+    """
+    if record.spec.private_key.rotate != "never" or pending.sealed_key is None or pending.chain is None:
         return None
-    algorithm = algorithm_of(public_key_of(pending.csr))
+    algorithm = algorithm_of(Chain.from_pem(pending.chain).public_key)
     return KeptKey(sealed_key=pending.sealed_key, revision=pending.revision, algorithm=str(algorithm))

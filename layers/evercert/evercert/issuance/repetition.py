@@ -1,11 +1,17 @@
-"""Repetition of runs: the nudge that a run sends for its own certificate, and the floor under endless loops."""
+"""Repetition of runs: nudges for the same certificate, a limit for immediate runs, failures announced before."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from evercert.contracts.events import Severity
 from evercert.contracts.queue import Nudge, Queue
-from evercert.errors import EvercertError
+from evercert.contracts.record import Delivery
+from evercert.errors import EvercertError, QuotaExceeded
+from evercert.issuance.delivery_result import Result
+from evercert.issuance.run_result import MESSAGE_LIMIT, Attempt
+from evercert.scheduling.decision import is_held
+from evercert.scheduling.schedule import severity_of
 
 LONGEST_NUDGE = timedelta(minutes=15)
 MOST_AT_ONCE = 5  # runs that follow each other at once: a warning, a check, a finding, a new certificate, its delivery
@@ -26,3 +32,18 @@ def nudge_again(queue: Queue, name: str, at: datetime, now: datetime, *, repeats
         queue.send_later(Nudge(name, repeats=min(repeats, MOST_AT_ONCE)), delay)
     except EvercertError:
         return  # the due time is stored: the checker finds it
+
+
+def is_repeated(attempt: Attempt, error: EvercertError, result: Result, level: Severity) -> bool:
+    """Whether an earlier run announced, with this severity, that a quota stops the same destinations.
+
+    A quota may remain used up for months, in which each certificate fails twice a day.
+    """
+    record, last = attempt.record, attempt.record.last_error
+    failed_before = all(
+        isinstance(one, QuotaExceeded) and record.deliveries.get(key, Delivery()).retry_at is not None
+        for key, one in result.errors.items()
+    )
+    if last is None or not failed_before or not is_held(record, attempt.issuer_hash, attempt.now):
+        return False
+    return last.message == str(error)[:MESSAGE_LIMIT] and severity_of(record, last.at) == level

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from evercert.canonical_json import canonical_json
 from evercert.contracts.record import Pending, Record
-from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionStore
+from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionsToKeep, RevisionStore
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
 from evercert.pki.certificate import Chain
 
 LARGEST = 300_000  # bytes of all revisions; DynamoDB's limit of an item is 400 KB
-TRIES = 3  # an operator may delete the kept revisions meanwhile
 
 
 @dataclass(frozen=True)
@@ -23,25 +22,23 @@ class RevisionHistory:
     store: RevisionStore
     clock: Clock
 
-    def keep(self, record: Record, pending: Pending) -> str | None:
-        """Keep this delivered revision, and remove the oldest; return a warning if that failed. Idempotent.
+    def add(self, record: Record, pending: Pending, problems: list[str]) -> RevisionsToKeep | None:
+        """Return what to keep with the conclusion of this delivery, which removes the sealed key from the record.
 
-        Called before the conclusion, which removes the sealed key from the record. It must not delay a renewal.
+        None if nothing changes. What cannot be read must not delay a renewal: it adds a warning to `problems`.
         """
         if pending.chain is None or record.spec.lifecycle.keep_revisions == 0 or pending.followed:
             return None
-        why = "another program wrote them at the same time"
-        for _ in range(TRIES):
-            try:
-                seen = self.store.read(record.name, record.uid)
-                if seen.newer:
-                    return _warning(pending, "a newer evercert wrote the kept revisions")
-                revisions = self._with(seen, record, pending, pending.chain)
-                if revisions == seen.revisions or self.store.write(record.name, record.uid, seen, revisions):
-                    return None
-            except (Unavailable, Misconfigured) as error:
-                why = str(error)
-        return _warning(pending, why)
+        try:
+            seen = self.store.read(record.name, record.uid)
+        except (Unavailable, Misconfigured) as error:
+            problems.append(not_kept(pending.revision, str(error)))
+            return None
+        if seen.newer:
+            problems.append(not_kept(pending.revision, "a newer evercert wrote the kept revisions"))
+            return None
+        revisions = self._with(seen, record, pending, pending.chain)
+        return None if revisions == seen.revisions else RevisionsToKeep(record.uid, seen, revisions)
 
     def _with(self, seen: KeptRevisions, record: Record, pending: Pending, chain: str) -> tuple[KeptRevision, ...]:
         """Return the revisions with this one first; a restored certificate is kept only once."""
@@ -84,5 +81,6 @@ def _fitting(revisions: Sequence[KeptRevision]) -> tuple[KeptRevision, ...]:
     return tuple(fitting)
 
 
-def _warning(pending: Pending, why: str) -> str:
-    return f"revision {pending.revision} cannot be restored by a rollback later, because it was not kept: {why}"
+def not_kept(revision: int, why: str) -> str:
+    """Return the warning in the event of a delivery."""
+    return f"revision {revision} cannot be restored by a rollback later, because it was not kept: {why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -23,32 +24,32 @@ from evercert.errors import (
 from evercert.issuance import conclusion, notices
 from evercert.issuance.candidates import PATIENCE, Candidates, is_overdue
 from evercert.issuance.delivery import LONGEST_SLEEP
-from evercert.issuance.delivery_result import Result, next_slot
+from evercert.issuance.delivery_result import intended_deliveries, next_slot
 from evercert.issuance.issuer_requests import IssuerRequests, RunProgress
 from evercert.issuance.not_due import nothing_to_do, wait_until
+from evercert.issuance.obtain import first_changes
 from evercert.issuance.outbox import RunReport
-from evercert.issuance.pause_rule import is_paused
+from evercert.issuance.pause_rule import is_paused, next_check
 from evercert.issuance.repetition import LONGEST_NUDGE
 from evercert.issuance.restoration import RollbackRefused
 from evercert.issuance.rollback_end import conclude_refusal, end_rollback
 from evercert.issuance.run_end import RunEnd
+from evercert.issuance.run_memory import remembering
 from evercert.issuance.run_result import Attempt, Conclusion, RunWithoutOutcome
 from evercert.issuance.steps import Steps
 from evercert.pki.certificate import Chain
 from evercert.scheduling.decision import Idle, Restore, Resume, Start, Wait, decide, held_until, is_held
 from evercert.scheduling.loop_guard import require_no_loop, streak
-from evercert.scheduling.schedule import next_due, spread
-
-PAUSED_CHECK = timedelta(minutes=15)
+from evercert.scheduling.schedule import next_due
 
 
 class Issuance:
     """Handles one queue message; safe to run twice, concurrently, and after a crash at any point."""
 
-    def __init__(self, ports: Ports, lease: timedelta) -> None:
+    def __init__(self, ports: Ports, lease: timedelta, steps: Callable[[Ports], Steps] = Steps) -> None:
         self._ports = ports
         self._lease = lease
-        self._steps = Steps(ports)
+        self._steps = steps  # builds the steps of one run, whose ports have its memory
 
     def run(self, name: str, repeats: int = 0) -> RunReport:
         """Take the certificate as far as possible now; raises only the errors of the record store.
@@ -77,7 +78,8 @@ class Issuance:
     def _result(self, held: ClaimedRecord, found: Record | Unreadable) -> Conclusion | RunWithoutOutcome:
         if isinstance(found, Unreadable):
             return notices.reject_unreadable(found, self._ports.clock())
-        return _Run(self._ports, self._steps, RunProgress(held, found, found.pending)).finish()
+        ports = remembering(self._ports, found)
+        return _Run(ports, self._steps(ports), RunProgress(held, found, found.pending)).finish()
 
 
 @dataclass
@@ -144,7 +146,7 @@ class _Run:
             raise
         unknown = bool(self.candidates.problems)
         decision = decide(record, self.candidates.first_hash, now, self.candidates.hashes, unknown=unknown)
-        after_pause = now + PAUSED_CHECK - spread(record.uid, str(now), PAUSED_CHECK / 3)
+        after_pause = next_check(record, now)
         paused = is_paused(record, decision, self.candidates, now)
         if isinstance(decision, Wait):
             until = min(decision.until, after_pause) if paused else decision.until
@@ -167,7 +169,7 @@ class _Run:
                 return nothing_to_do(self._attempt(), {"gave_up": done})
             case Start(reason):
                 require_no_loop(record, reason, now)
-                self.steps.deliveries.preflight(record, reason)
+                self.steps.preflight.run(record, reason)
                 return self._obtain(candidates, reason)
             case Resume(pending, chain) if chain is not None:
                 return self._deliver(pending, chain)
@@ -181,7 +183,7 @@ class _Run:
         if record.facts is not None and record.facts.revision == revision:
             return end_rollback(self._attempt(), f"revision {revision} is in use already")
         try:
-            self.steps.deliveries.preflight(record, "rolled-back")
+            self.steps.preflight.run(record, "rolled-back")
             pending, chain = self.steps.restoration.prepare(self.progress.held, record, candidates, decision)
         except (RollbackRefused, Rejected) as refused:
             return conclude_refusal(self._attempt(), decision.rollback, str(refused))
@@ -203,8 +205,11 @@ class _Run:
             due_at = next_due(self.progress.record, now, pending.retry_at)
             return RunWithoutOutcome("pending", changes, due_at, nudge_at=nudge_at)
         issuances = streak(self.progress.record, pending, chain, self.ports.clock())
-        self.ports.records.update(self.progress.held, {"pending": pending, "streak": issuances})
-        self.progress.pending = pending
+        progress, intended = self.progress, intended_deliveries(self.progress.record, self.ports.clock())
+        doubts = {} if intended is None else {"deliveries": intended}
+        changes = {**first_changes(progress.record, pending), "streak": issuances, **doubts}
+        self.ports.records.update(progress.held, changes)
+        progress.pending, progress.intended = pending, intended
         ahead = chain.begins - self.ports.clock()
         if timedelta(0) < ahead <= LONGEST_SLEEP:  # the CA's clock, without backdating
             self.ports.sleep(ahead)
@@ -215,12 +220,12 @@ class _Run:
     def _deliver(self, pending: Pending, chain: Chain) -> Conclusion | RunWithoutOutcome:
         self.progress.pending, record = pending, self.progress.record
         patient = is_held(record, self._attempt().issuer_hash, self.ports.clock())
-        result = self.steps.deliveries.run(self.progress.held, record, pending, chain, patient=patient)
-        if self._has_new_delivery(result, pending):
-            if (unkept := self.steps.history.keep(record, pending)) is not None:
-                result.problems.append(unkept)
+        deliveries, intended = self.steps.deliveries, self.progress.intended
+        result = deliveries.run(self.progress.held, record, pending, chain, patient=patient, intended=intended)
+        if result.is_new(record, pending.revision):
+            kept = self.steps.history.add(record, pending, result.problems)
             facts = Facts.of(chain, pending.revision, pending.obtained_at, pending.reference)
-            return conclusion.conclude_delivery(self._attempt(), facts, result)
+            return replace(conclusion.conclude_delivery(self._attempt(), facts, result), kept=kept)
         if result.errors:
             return conclusion.conclude_failure(self._attempt(), conclusion.first_retryable(result.errors), result)
         if (slot := next_slot(result.later)) is not None:
@@ -228,15 +233,7 @@ class _Run:
             return replace(wait_until(self._attempt(), "waiting", slot, details), nudge_at=slot)
         return nothing_to_do(self._attempt())  # the destination that failed was removed
 
-    def _has_new_delivery(self, result: Result, pending: Pending) -> bool:
-        """Whether a destination took the revision in this run, or in one that crashed before its conclusion."""
-        facts = self.progress.record.facts
-        unannounced = facts is None or facts.revision != pending.revision
-        return result.taken > 0 or (
-            unannounced and any(d.revision == pending.revision for d in result.deliveries.values())
-        )
-
-    def _conclude_failure(self, error: EvercertError) -> Conclusion:
+    def _conclude_failure(self, error: EvercertError) -> Conclusion | RunWithoutOutcome:
         return conclusion.conclude_failure(self._attempt(), error)
 
     def _attempt(self) -> Attempt:

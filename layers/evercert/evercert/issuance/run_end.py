@@ -8,10 +8,12 @@ from datetime import datetime
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import ClaimedRecord, Ports, Unclaimed, Unreadable
 from evercert.contracts.record import Claim, Record
+from evercert.contracts.revisions import RevisionsNotKept
 from evercert.errors import NoRoom
 from evercert.issuance import notices
 from evercert.issuance.outbox import RunReport, announce
 from evercert.issuance.repetition import nudge_again
+from evercert.issuance.revision_history import not_kept
 from evercert.issuance.run_result import Conclusion, RunWithoutOutcome
 
 
@@ -44,7 +46,11 @@ class RunEnd:
         return RunReport(Unclaimed.BUSY, held.name) if outcome is None else self._announce(outcome, {})
 
     def _conclude(self, held: ClaimedRecord, end: Conclusion) -> RunReport:
-        moved, outcome = self.ports.records.conclude(held, end.changes, end.due_at, end.outcome)
+        try:
+            moved, outcome = self.ports.records.conclude(held, end.changes, end.due_at, end.outcome, kept=end.kept)
+        except RevisionsNotKept as error:
+            end = end.without_kept(not_kept(end.outcome.revision, str(error)))
+            moved, outcome = self.ports.records.conclude(held, end.changes, end.due_at, end.outcome)
         due_now = moved or (end.due_at is not None and end.due_at <= outcome.at)
         self._nudge(held, outcome.at if due_now else end.nudge_at, moved=moved)
         return self._announce(outcome, end.metrics)

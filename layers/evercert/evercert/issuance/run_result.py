@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from evercert.contracts.events import Outcome
 from evercert.contracts.record import Pending, Record
+from evercert.contracts.revisions import RevisionsToKeep
 
 MESSAGE_LIMIT = 1_000
 AT_REST = {"state": "ready", "pending": None, "failures": 0, "last_error": None, "retry_at": None}
@@ -42,6 +43,18 @@ class Conclusion:
     outcome: Outcome
     metrics: dict[str, float] = field(default_factory=dict)
     nudge_at: datetime | None = None  # before the next tick: a rate slot is due
+    kept: RevisionsToKeep | None = None
+
+    def without_kept(self, warning: str) -> Conclusion:
+        """Return the conclusion that keeps nothing, and says so in its event."""
+        data = {**self.outcome.data, "warnings": [*self.outcome.data.get("warnings", []), warning]}
+        return replace(self, outcome=self.outcome.model_copy(update={"data": data}), kept=None)
+
+    def unannounced(self) -> RunWithoutOutcome:
+        """Return the same end without an event; the log line has the data, and the metrics count it as before."""
+        changes = {name: value for name, value in self.changes.items() if name != "outcomes"}
+        details = {"severity": self.outcome.severity, **self.outcome.data, **self.metrics}
+        return RunWithoutOutcome("waiting", changes, self.due_at, details, self.nudge_at)
 
 
 @dataclass(frozen=True)

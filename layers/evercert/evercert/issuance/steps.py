@@ -9,6 +9,7 @@ from evercert.issuance.consumer_check import ConsumerCheck
 from evercert.issuance.delivery import Deliveries
 from evercert.issuance.maintenance import Maintenance
 from evercert.issuance.obtain import Obtainer
+from evercert.issuance.preflight_check import PreflightCheck
 from evercert.issuance.probe_check import ProbeCheck
 from evercert.issuance.restoration import Restoration
 from evercert.issuance.revision_history import RevisionHistory
@@ -16,12 +17,13 @@ from evercert.issuance.status_check import StatusCheck
 
 
 class Steps:
-    """Steps of a run, built once per function instance."""
+    """Steps of one run."""
 
     def __init__(self, ports: Ports) -> None:
         self.breaker = Breaker(ports.breakers, ports.clock, ports.sleep)
         self.abandonment = Abandonment(ports.issuers, self.breaker, ports.clock)
         self.obtainer = Obtainer(ports.records, ports.seal, self.abandonment, ports.clock)
+        self.preflight = PreflightCheck(ports.destinations, self.breaker)
         self.deliveries = Deliveries(
             ports.records, ports.seal, ports.destinations, ports.rate_limiter, self.breaker, ports.clock, ports.sleep
         )

@@ -73,6 +73,28 @@ def severity(now: datetime, renew: datetime | None, not_after: datetime | None) 
     return "critical" if used >= WARNINGS[1] else "warning"
 
 
+def severity_of(record: Record, now: datetime) -> Severity:
+    """Return the severity of a failure, by the certificate in use that expires first.
+
+    The planned renewal of an earlier certificate is not stored. It is taken to be as long before its expiry as that of
+    the newest certificate.
+    """
+    facts, end = record.facts, earliest_end(record)
+    if facts is None or end is None or now >= end:
+        return "critical"
+    return severity(now + (facts.not_after - end), record.renew_at, facts.not_after)
+
+
+def earliest_end(record: Record) -> datetime | None:
+    """Return the earliest expiry of the certificates in use: a destination that lags still has an earlier one."""
+    facts, deliveries = record.facts, record.deliveries
+    if facts is None or record.not_after is None:
+        return None if facts is None else facts.not_after
+    revisions = [deliveries[one.key].revision for one in record.spec.destinations if one.key in deliveries]
+    lags = any(0 < revision < facts.revision for revision in revisions)
+    return min(record.not_after, facts.not_after) if lags else facts.not_after
+
+
 def spread(uid: str, what: str, window: timedelta) -> timedelta:
     """Return a share of the window that is stable for each certificate and differs between certificates."""
     return window * ((_draw(uid, what) + 1) / 2)

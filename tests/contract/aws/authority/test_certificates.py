@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
+from evercert.authority.api_errors import Refusal
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.issuance_trail import OPERATOR
 from evercert.aws.authority import crls
@@ -241,6 +242,29 @@ def test_compromised_key_is_stored(certificates) -> None:
         assert certificates.revoke(found.id, LATER, "KEY_COMPROMISE", OPERATOR) is None
         assert (certificates.compromised(public_key), certificates.compromised(other)) == (True, False)
     assert certificates.certificate(found.id).reason == "SUPERSEDED"
+
+
+def test_request_with_a_compromised_key_is_not_stored(certificates) -> None:
+    _, found = issued(certificates)
+    key = public_bytes(load_pem_x509_certificate(found.certificate.encode()).public_key())
+    before = certificates.open(requested(), "earlier", key)
+    certificates.revoke(found.id, LATER, "KEY_COMPROMISE", OPERATOR)
+    refused = requested()
+    with pytest.raises(Refusal, match="the key was revoked as compromised"):
+        certificates.open(refused, "token", key)
+    assert certificates.request(refused.id) is None and certificates.request_of("token") is None
+    assert certificates.open(requested(), "earlier", key) == before  # a retry, which its fulfillment checks
+    other = public_bytes(private_key("EC_prime256v1", 4).public_key())
+    assert certificates.open(refused, "token", other) == refused
+
+
+def test_refused_renewal_with_a_compromised_key_claims_nothing(certificates) -> None:
+    _, found = issued(certificates)
+    key = public_bytes(load_pem_x509_certificate(found.certificate.encode()).public_key())
+    certificates.revoke(issued(certificates)[1].id, LATER, "KEY_COMPROMISE", OPERATOR)
+    with pytest.raises(Refusal, match="the key was revoked as compromised"):
+        certificates.open(requested(renews=found.id), None, key)
+    assert certificates.renewal_of(found.id) is None
 
 
 def test_crl_lists_revoked_certificates_until_long_after_expiry(certificates) -> None:

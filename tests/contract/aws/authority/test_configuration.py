@@ -391,6 +391,46 @@ def test_unparsable_item_is_misconfigured(world: World, table: str, found: dict[
     assert said in str(every["x"])
 
 
+def test_issuing_cas_are_found_by_name(fill: Fill) -> None:
+    found = fill(ROOT, ISSUING)
+    for _ in range(2):
+        cas = found.issuing_cas(["issuing-ec"])
+        assert cas[ISSUING.id] == ISSUING
+    assert ISSUING.id in found.issuing_cas(["missing"])  # all of them, as `every_ca`
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"status": "disabled"}, {"name": "old"}, {"kind": "root"}, {}],
+    ids=["disabled", "renamed", "no longer issuing", "recreated"],
+)
+def test_known_cas_are_read_each_time(world: World, table: str, fields: dict[str, Any]) -> None:
+    writer = ConfigurationWriter(world.operator.dynamodb, table)
+    writer.write(ROOT, ISSUING)
+    reader = DynamoDBConfiguration(world.clients.dynamodb, table)
+    for _ in range(2):
+        assert reader.issuing_cas(["issuing-ec"])[ISSUING.id] == ISSUING
+    other, changed = ISSUING.model_copy(update={"id": str(uuid4())}), ISSUING.model_copy(update=fields)
+    if fields:
+        writer.write(changed)
+    else:
+        writer.remove(ISSUING)
+        writer.write(other)
+    found = reader.issuing_cas(["issuing-ec"])
+    assert found.get(ISSUING.id) == (changed if fields else None)
+    assert (ROOT.id in found, other.id in found) == ("status" not in fields, not fields)  # or the others too
+
+
+def test_unreadable_known_ca_is_returned_as_its_error(world: World, table: str) -> None:
+    ConfigurationWriter(world.operator.dynamodb, table).write(ROOT, ISSUING)
+    reader = DynamoDBConfiguration(world.clients.dynamodb, table)
+    reader.issuing_cas(["issuing-ec"])
+    spoiled = {"pk": {"S": "ca"}, "sk": {"S": ISSUING.id}, "document": {"S": "{"}}
+    world.operator.dynamodb.put_item(TableName=table, Item=spoiled)
+    found = reader.issuing_cas(["issuing-ec"])
+    assert isinstance(found[ISSUING.id], Misconfigured) and found[ROOT.id] == ROOT
+
+
 def test_lists_read_all_pages_up_to_a_limit(
     world: World, table: str, writer: ConfigurationWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,11 +165,11 @@ def test_import_that_dies_between_its_writes_is_repeated(table: Any, monkeypatch
     record = imported(leaf=leaf(names=names))
     calls = []
 
-    def die(*given: Any) -> None:
+    def die(*given: Any, **named: Any) -> None:
         calls.append(given)
         if len(calls) == 2:
             raise Unavailable("the process dies")
-        transact(*given)
+        transact(*given, **named)
 
     monkeypatch.setattr(transactions, "transact", die)
     with pytest.raises(Unavailable):

@@ -77,6 +77,20 @@ def test_write_count_of_a_year_covers_every_month_end(rate_limiter: RateLimiter)
         assert used <= sum(at > now - timedelta(days=365 + 31) for at in taken)
 
 
+def test_slot_that_is_given_back_is_not_counted(rate_limiter: RateLimiter) -> None:
+    slots = [rate_limiter.take(ACM, START) for _ in range(3)]
+    rate_limiter.give_back(ACM, slots[1].at)
+    assert rate_limiter.take(ACM, START) == RateSlot(START + 3 * SECOND, 3)
+    assert rate_limiter.take("acm 111122223333 us-east-1", START).used == 1
+
+
+def test_write_count_is_never_below_zero(rate_limiter: RateLimiter) -> None:
+    rate_limiter.give_back(ACM, START)
+    rate_limiter.give_back(ACM, rate_limiter.take(ACM, START).at)
+    rate_limiter.give_back(ACM, START)
+    assert rate_limiter.take(ACM, START).used == 1
+
+
 # -- DynamoDB only ----------------------------------------------------------------------------------------------------
 @pytest.fixture
 def table(world: World) -> DynamoDBRateSlots:
@@ -93,6 +107,17 @@ def test_slots_are_unique_across_threads(table: DynamoDBRateSlots) -> None:
         turns = list(threads.map(lambda _: table.take(ACM, START), range(60)))
     assert sorted(turn.at for turn in turns) == [START + n * SECOND for n in range(60)]
     assert sorted(turn.used for turn in turns) == list(range(1, 61))
+
+
+def test_slots_taken_and_given_back_at_once_are_counted(table: DynamoDBRateSlots, world: World) -> None:
+    def fail(_: int) -> None:
+        table.give_back(ACM, table.take(ACM, START).at)
+
+    table.take(ACM, START)  # so that the count is never 0, which moto takes for no count
+    with ThreadPoolExecutor(30) as threads:
+        failed, _ = threads.map(fail, range(30)), threads.map(lambda _: table.take(ACM, START), range(30))
+        list(failed)
+    assert item(world)["m2026_01"] == {"N": "31"}
 
 
 def test_slots_are_unique_across_differing_clocks(table: DynamoDBRateSlots) -> None:
@@ -149,6 +174,15 @@ def test_write_count_restarts_after_an_invalid_month(table: DynamoDBRateSlots, w
         assert [slot.used for slot in slots] == [1, 2], spoiled
 
 
+def test_invalid_write_count_is_not_subtracted_from(table: DynamoDBRateSlots, world: World) -> None:
+    table.take(ACM, START)
+    for spoiled in [*NUMBERS, *OTHERS, {"N": "0"}]:
+        world.operator.dynamodb.put_item(TableName=world.table, Item={**item(world), "m2026_01": spoiled})
+        stored = item(world)
+        table.give_back(ACM, START)
+        assert item(world) == stored
+
+
 @pytest.mark.parametrize("why", ["more than 38 significant digits", "Item size to update has exceeded the maximum"])
 def test_slot_item_that_dynamodb_refuses_is_replaced(
     table: DynamoDBRateSlots, world: World, monkeypatch: pytest.MonkeyPatch, why: str
@@ -184,6 +218,19 @@ def test_slot_item_is_replaced_only_as_it_was_stored(
         assert table.take(ACM, START) == RateSlot(START + SECOND, 2)
 
 
+def test_slot_that_dynamodb_refuses_to_give_back_stays_counted(
+    table: DynamoDBRateSlots, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: Any) -> Any:  # as DynamoDB does and the emulator does not
+        raise refuse("ValidationException", "UpdateItem", "more than 38 significant digits")
+
+    table.take(ACM, START)
+    with monkeypatch.context() as patched:
+        patched.setattr(world.operator.dynamodb, "update_item", refused)
+        table.give_back(ACM, START)
+    assert table.take(ACM, START).used == 2
+
+
 def pace_key() -> dict[str, Any]:
     return {"pk": {"S": "pace#acm#111122223333#eu-central-1"}, "sk": {"S": "pace"}}
 
@@ -191,3 +238,5 @@ def pace_key() -> dict[str, Any]:
 def test_slots_report_a_missing_table(world: World) -> None:
     with pytest.raises(Misconfigured, match=f"cannot take a rate slot of {ACM}"):
         DynamoDBRateSlots(world.operator.dynamodb, "nowhere").take(ACM, START)
+    with pytest.raises(Misconfigured, match=f"cannot give back a rate slot of {ACM}"):
+        DynamoDBRateSlots(world.operator.dynamodb, "nowhere").give_back(ACM, START)

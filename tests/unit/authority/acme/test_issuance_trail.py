@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evercert.errors import Unavailable
+from evercert.pki.keys import PrivateKey
 from tests.doubles.authority.acme_client import AcmeAuthority, AcmeClient
 
 
@@ -41,3 +42,14 @@ def test_refused_order_is_recorded(authority: AcmeAuthority, client: AcmeClient)
     assert client.finalize(placed.json, **{"alt-names": ["dns:evil.example.com"]}).problem == "badCSR"
     (entry,) = authority.setting.certificates.trail.values()
     assert (entry.result, entry.names, "badCSR" in entry.reason) == ("refused", ("www.example.com",), True)
+
+
+def test_refusal_of_a_compromised_key_is_recorded(authority: AcmeAuthority, client: AcmeClient) -> None:
+    key = PrivateKey.generate("EC_prime256v1")
+    authority.setting.certificates.compromised_keys.add(key.public_bytes())
+    placed = client.order("www.example.com")
+    client.prove(placed.json)
+    assert client.finalize(placed.json, key).problem == "badCSR"
+    (entry,) = authority.setting.certificates.trail.values()
+    assert (entry.result, "the key was revoked as compromised" in entry.reason) == ("refused", True)
+    assert client.finalize(placed.json).status == 200

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evercert.authority.policy import patterns
 from evercert.authority.policy.patterns import allows, denies, fold, matches, meets, pattern_problem
 
 LETTERS = st.text(alphabet="ab.", max_size=12)
@@ -105,6 +106,13 @@ def test_invalid_pattern_denies_everything(kind, pattern):
     assert pattern_problem(kind, pattern)
     assert not allows(kind, pattern, pattern)
     assert denies(kind, pattern, "anything")
+
+
+def test_endless_patterns_are_not_kept_in_memory():
+    patterns._problem.cache_clear()
+    assert pattern_problem("dns_name", "a" * 256) == pattern_problem("dns_name", "")
+    assert denies("dns_name", "a" * 256, "anything")
+    assert patterns._problem.cache_info().currsize == 1
 
 
 @given(st.text(max_size=20))

@@ -1,5 +1,6 @@
 """DynamoDB attribute values: round trips, and values that evercert never writes."""
 
+import zlib
 from decimal import Decimal
 
 import pytest
@@ -50,3 +51,29 @@ FOREIGN = [{"B": b"bytes"}, {"SS": ["a"]}, {"NS": ["1"]}, {"BS": [b"a"]}]
 def test_foreign_attribute_type_is_written_as_it_was_read(value):
     assert notation.read(value) == notation.Foreign(value)
     assert notation.written(notation.read({"L": [value]})) == {"L": [value]}
+
+
+@given(st.text())
+def test_compressed_text_round_trip(text):
+    stored = notation.written(notation.compressed(text))
+    assert set(stored) == {"B"}
+    assert notation.text_of(notation.read(stored)) == text
+    assert notation.text_of(text) == text
+
+
+def test_longest_compressed_text_is_read():
+    text = "x" * notation.LARGEST_TEXT
+    assert notation.text_of(notation.read(notation.written(notation.compressed(text)))) == text
+
+
+SHORT, LONG = (zlib.compress(b"x" * size) for size in (100, notation.LARGEST_TEXT + 1))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"B": b""}, {"B": b"?"}, {"B": SHORT[:-1]}, {"B": SHORT + b"x"}, {"B": LONG}, {"B": zlib.compress(b"\xff")}, *FOREIGN, {"NULL": True}, {"L": []}, {"N": "1"}],
+    ids=["empty", "binary", "cut", "longer", "bomb", "no-utf8", *map(str, FOREIGN), "null", "list", "number"],
+)  # fmt: skip
+def test_other_value_is_no_text(value):
+    with pytest.raises(ValueError, match=r"text|utf-8"):
+        notation.text_of(notation.read(value))

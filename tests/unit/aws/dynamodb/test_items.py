@@ -25,8 +25,12 @@ from evercert.contracts.record import (
     RenewalAdvice,
     Streak,
 )
+from evercert.contracts.record_schema import PREVIOUS_SCHEMA, SCHEMA
 from evercert.contracts.revisions import RollbackRequest
 from tests.doubles.fakes import START, spec
+from tests.doubles.item_size import size
+from tests.doubles.write_meter import WRITE_UNIT
+from tests.samples.outcomes import outcome
 from tests.samples.stored_values import VALUES, places, spoiled
 
 SPECS = [
@@ -62,7 +66,7 @@ def full() -> dict[str, Any]:
             target="www.example.com:443", intermediates=1, at=START, result="outdated", since=START, announced="warning",
             problem="it serves another certificate", fingerprint_sha256="0" * 64,
         ),
-        "request_hash": "r", "issuer_hash": "i", "served": START, "failures": 1, "retry_at": moment, "renew_at": moment,
+        "request_hash": "r", "issuer_hash": "i", "not_after": moment, "served": START, "failures": 1, "retry_at": moment, "renew_at": moment,
         "check_at": moment, "warned": 1, "resting": True,
         "facts": Facts(revision=1, serial_number="01", not_before=START, not_after=moment, fingerprint_sha256="f", names=("dns:a",)),
         "deliveries": {"secretsmanager": Delivery(revision=1, location="arn", version="v", intended_at=START)},
@@ -122,6 +126,32 @@ def test_only_a_timestamp_counts_as_a_request(requested_at: dict[str, Any], coun
     found = items.read_record({**full(), "generation": {"S": "x"}, "requested_at": requested_at})
     assert isinstance(found, Unreadable)
     assert found.announced == ("no" if counts else None)
+
+
+def test_short_outcome_is_text_for_older_releases() -> None:
+    item = items.outcome_item(outcome())
+    assert item["schema"] == {"N": str(PREVIOUS_SCHEMA)}
+    assert item["outcome"] == {"S": outcome().model_dump_json()}
+
+
+def test_longest_text_of_an_outcome_fits_into_a_write_unit() -> None:
+    longest = outcome(name="n" * 63, type="certificate.rolled-back")
+    room = items.LONGEST_PLAIN - len(longest.model_dump_json())
+    longest = longest.model_copy(update={"data": {"message": longest.data["message"] + "x" * room}})
+    item = items.outcome_item(longest)
+    assert item["outcome"] == {"S": longest.model_dump_json()}
+    due = {"due_at", "due_shard"}
+    published = {"published_at": items.attribute(START), "expires_at": {"N": "1803024000"}}
+    for stored in (item, {name: value for name, value in item.items() if name not in due} | published):
+        assert size(stored) <= WRITE_UNIT
+
+
+def test_long_outcome_is_compressed_with_another_schema() -> None:
+    long = outcome(data={"names": [f"dns:ä{number}.example.com" for number in range(100)]})
+    item = items.outcome_item(long)
+    assert item["schema"] == {"N": str(SCHEMA)}
+    assert size(item) < WRITE_UNIT < len(long.model_dump_json())
+    assert items.read_outcome(item) == long
 
 
 def test_unpublished_outcome_with_any_value_is_read_or_missing() -> None:

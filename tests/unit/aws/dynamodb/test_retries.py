@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -13,7 +14,15 @@ from evercert.aws.authority.configuration_writer import ConfigurationWriter
 from evercert.aws.authority.signing_ledger import DynamoDBLedger
 from evercert.aws.authority.transactions import refused
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
-from evercert.aws.dynamodb.retries import ATTEMPTS, FIRST_PAUSE, ConditionsFailed, retried, transact
+from evercert.aws.dynamodb.retries import (
+    ATTEMPTS,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PATIENT_ATTEMPTS,
+    ConditionsFailed,
+    retried,
+    transact,
+)
 from evercert.aws.dynamodb.spec_store import DynamoDBSpecs
 from evercert.contracts.ports import ClaimedRecord
 from evercert.contracts.record import Claim, Record
@@ -132,6 +141,16 @@ def test_pauses_between_attempts_grow_and_are_random() -> None:
         longest = FIRST_PAUSE * 2**number
         assert all(longest / 2 <= pauses[number] <= longest for pauses in rounds)
         assert len({pauses[number] for pauses in rounds}) > 1
+
+
+def test_pauses_of_a_patient_write_take_two_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", lambda _, longest: longest)
+    client = CancellingDynamoDB("TransactionConflict", times=PATIENT_ATTEMPTS)
+    pauses: list[float] = []
+    with pytest.raises(ClientError):
+        transact(client, [{"Put": {}}], pauses.append, PATIENT_ATTEMPTS)  # type: ignore[arg-type]
+    assert (client.transactions, len(pauses)) == (PATIENT_ATTEMPTS, PATIENT_ATTEMPTS - 1)
+    assert max(pauses) == LONGEST_PAUSE and 1.5 < sum(pauses) <= 2
 
 
 def test_other_errors_are_never_repeated() -> None:

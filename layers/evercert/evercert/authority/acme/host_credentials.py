@@ -50,6 +50,7 @@ class HostCredentials:
             raise Misconfigured("the id of the identity or the profile is not a UUID; create it again") from None
         until = int((self.clock() + LIFETIME).timestamp())
         key_id = _PREFIX + base64url.encode(whose + until.to_bytes(_TIME, "big") + os.urandom(_RANDOM))
+        self.configuration.refresh()  # the call has read identity and profile before
         found = self.of_id(key_id)
         if found is None:
             raise Misconfigured("the identity or the profile was deleted meanwhile")

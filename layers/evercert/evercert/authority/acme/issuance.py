@@ -22,6 +22,7 @@ from evercert.authority.configuration.profiles import Profile, id_of
 from evercert.authority.contracts.issuance_trail import Asked
 from evercert.authority.contracts.ports import Certificates, Configuration
 from evercert.authority.contracts.records import CertificateRecord, RequestRecord
+from evercert.authority.registration.blocked_keys import open_uncompromised
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.recorded_refusals import record_pending, recorded_refusals
 from evercert.authority.registration.request_builder import RequestBuilder, Requester
@@ -72,8 +73,7 @@ class OrderIssuance:
         asked = Asked(account.id, "acme", profile.id, order.application, names)
         with recorded_refusals(self.certificates, self.clock, asked, Refused):
             csr = with_allowed_subject(read_csr(members.get("csr"), order), profile)
-            request = self._request(account, profile, order, csr)
-        opened = self.certificates.open(request, _token(order))
+            opened = self._opened(self._request(account, profile, order, csr), order)
         changed = order.next(closed="processing", request=opened.id)
         if not self.orders.replace(changed, opened.approval.until if opened.approval is not None else None):
             latest = self.orders.of_id(order.id)
@@ -97,6 +97,12 @@ class OrderIssuance:
         if set(request.leaf.names) != set(order.names):  # a default of the profile added a name without validation
             raise Refused("badCSR", "the defaults of the profile add names that the order does not have")
         return replace(request, origin="acme")
+
+    def _opened(self, request: RequestRecord, order: Order) -> RequestRecord:
+        try:
+            return open_uncompromised(self.certificates, request, _token(order))
+        except Refusal as refusal:
+            raise Refused("badCSR", str(refusal)) from None
 
     def proceed(self, order: Order) -> Order:
         """Complete an order in `processing`, if its certificate can be signed now. Idempotent."""

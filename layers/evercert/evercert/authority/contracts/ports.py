@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,13 +16,7 @@ from evercert.authority.configuration.profiles import Application, EabCredential
 from evercert.authority.contracts.automatic_renewals import AutomaticRenewals
 from evercert.authority.contracts.inventory import Inventory
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceTrail
-from evercert.authority.contracts.records import (
-    CertificateRecord,
-    ListedRequest,
-    LoginFailures,
-    RequestRecord,
-    Token,
-)
+from evercert.authority.contracts.records import CertificateRecord, ListedRequest, LoginFailures, RequestRecord, Token
 from evercert.errors import Misconfigured
 from evercert.pki.keys import PrivateKey
 
@@ -35,8 +30,24 @@ class Caller:
     user_id: str
 
 
+class CallScope(Protocol):
+    """Scope of the objects that the reads of one call share."""
+
+    def call(self, kind: str) -> AbstractContextManager[None]:
+        """Begin a call, and forget at its end what it read.
+
+        `kind` groups calls that need similar objects, such as those of one route.
+        """
+
+
 class Configuration(Protocol):
-    """Read access to the configuration; raises Unavailable or Misconfigured, returns None if an object is missing."""
+    """Read access to the configuration; raises Unavailable or Misconfigured, returns None if an object is missing.
+
+    A call may see an object as it was at any time since the call began, and never as it was before.
+    """
+
+    def refresh(self) -> None:
+        """Forget what the call has read: later reads return the objects as they are by then."""
 
     def ca(self, ca_id: str) -> CA | None:
         """Return the CA with this id, or None."""
@@ -46,6 +57,9 @@ class Configuration(Protocol):
 
     def every_ca(self) -> Mapping[str, CA | Misconfigured]:
         """Return all CAs by id; an unreadable one is replaced by its error, so that the others stay usable."""
+
+    def issuing_cas(self, names: Sequence[str]) -> Mapping[str, CA | Misconfigured]:
+        """Return at least the existing issuing CAs with these names, by id; may return all CAs."""
 
     def profile(self, profile_id: str) -> Profile | None:
         """Return the profile with this id and its policy, or None."""
@@ -137,8 +151,11 @@ class Tokens(Protocol):
 class Certificates(AutomaticRenewals, Inventory, IssuanceTrail, Protocol):
     """Requests and certificates; every write is conditional, and stores its entry of the issuance trail."""
 
-    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
-        """Store a request, its token and its claim on a renewal; return it, or an earlier one with the same."""
+    def open(self, request: RequestRecord, token: str | None, key: bytes | None = None) -> RequestRecord:
+        """Store a request, its token and its claim on a renewal; return it, or an earlier one with one of these.
+
+        Raise Refusal (400) if `key` (DER SubjectPublicKeyInfo) was revoked as compromised: then nothing is stored.
+        """
 
     def request(self, request_id: str) -> RequestRecord | None:
         """Return the request with this id, or None."""

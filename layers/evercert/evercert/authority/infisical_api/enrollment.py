@@ -15,6 +15,7 @@ from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.listings import token_digest
 from evercert.authority.infisical_api.lookup import Lookup
 from evercert.authority.registration.access import Access
+from evercert.authority.registration.blocked_keys import open_uncompromised
 from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.recorded_refusals import record_pending, recorded_refusals, requested_names
@@ -22,6 +23,7 @@ from evercert.authority.registration.request_builder import RequestBuilder, Requ
 from evercert.authority.requests import bodies, defaults
 from evercert.authority.requests import csr as supplied
 from evercert.authority.requests.bodies import IssueBody
+from evercert.authority.requests.csr import ParsedCsr
 from evercert.canonical_json import digest
 from evercert.deadline import Clock
 from evercert.errors import Unavailable
@@ -95,22 +97,23 @@ class Enrollment:
             )
             request = self.certificates.request_of(token) if token else None
             if request is None:
-                request = self.certificates.open(self._request(identity, requester, profile, body, names), token)
+                built, csr = self._request(identity, requester, profile, body, names)
+                request = open_uncompromised(self.certificates, built, token, csr)
             if request.asked != requester.content_digest:
                 raise bad_request("Idempotency-Key: used before for another request; send a new key")
         return self._response(identity, request)
 
     def _request(
         self, identity: Identity, requester: Requester, profile: Profile, body: IssueBody, names: list[str]
-    ) -> RequestRecord:
-        """Build the request; `names` receives those of the CSR."""
+    ) -> tuple[RequestRecord, ParsedCsr | None]:
+        """Build the request, and return its CSR too; `names` receives those of the CSR."""
         csr = supplied.read(body.csr) if body.csr else None
         if csr is None:
             self.access.require_key_of_new(identity, profile)
         else:
             names += requested_names(csr.requested)
         wanted = defaults.resolve_request(body.requested, csr, profile.defaults)
-        return self.builder.request(requester, profile, wanted, csr)
+        return self.builder.request(requester, profile, wanted, csr), csr
 
     def _application(self, application_id: str | None) -> Application | None:
         if application_id is None:

@@ -16,6 +16,7 @@ from evercert.authority.contracts.records import CertificateRecord, RequestRecor
 from evercert.authority.infisical_api import response_bodies
 from evercert.authority.infisical_api.enrollment import idempotency_token, request_digest
 from evercert.authority.registration.access import Access
+from evercert.authority.registration.blocked_keys import open_uncompromised
 from evercert.authority.registration.enrollment_options import enrollment_options
 from evercert.authority.registration.fulfillment import Fulfillment
 from evercert.authority.registration.recorded_refusals import record_pending, recorded_refusals, requested_names
@@ -65,7 +66,7 @@ class Renewals:
                 except PolicyRefusal as refusal:
                     self.certificates.record_refused_renewal(old.id, str(refusal), self.clock())
                     raise
-                request = self.certificates.open(opened, token)
+                request = open_uncompromised(self.certificates, opened, token)
             if request.renews != old.id:
                 raise bad_request("Idempotency-Key: used before for another request; send a new key")
             same = request.asked == content_digest and request.identity == identity.id
@@ -99,7 +100,7 @@ class Renewals:
         content_digest = request_digest({}, renews=record.id)
         body = RenewBody(None, {}, remove_roots=False, key_source="new")
         request = self._request(identity, record, profile, body, content_digest)
-        return self.certificates.open(replace(request, origin="automatic"), None)
+        return open_uncompromised(self.certificates, replace(request, origin="automatic"), None)
 
     def _request(
         self, identity: Identity, old: CertificateRecord, profile: Profile, body: RenewBody, content_digest: str

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from evercert.authority.contracts.external import ExternalRequests
-from evercert.authority.contracts.ports import Configuration, KeySeal, PublicStore, Signer, Sts, Tokens
+from evercert.authority.contracts.ports import CallScope, Configuration, KeySeal, PublicStore, Signer, Sts, Tokens
 from evercert.authority.infisical_api.acme_credentials import AcmeCredentials, IssueCredential
 from evercert.authority.infisical_api.approvals import ApprovalCalls
 from evercert.authority.infisical_api.ca_lookup import CaLookup
@@ -59,6 +59,7 @@ class ServicePorts:
     issue_credential: IssueCredential
     acme_requesters: Callable[[], AcmeRequesters]
     clock: Callable[[], datetime]
+    reads: CallScope
     stack: str
     address: str
     sts_regions: tuple[str, ...]
@@ -76,7 +77,7 @@ class Services:
     def __init__(self, ports: ServicePorts) -> None:
         configuration, certificates, clock = ports.configuration, ports.certificates, ports.clock
         access = Access(configuration, certificates)
-        self.builder = builder = RequestBuilder(configuration, certificates, ports.seal, clock)
+        self.builder = builder = RequestBuilder(configuration, ports.seal, clock)
         self.fulfillment = fulfillment = Fulfillment(
             configuration, certificates, ports.signer, ports.seal, clock, external=ports.external
         )

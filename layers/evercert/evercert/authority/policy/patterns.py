@@ -9,10 +9,13 @@ import ipaddress
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 LONGEST = 255
+COMPILED = 1_024  # cached texts of at most LONGEST characters: patterns of policies, including refused ones
+_WRONG_CHARACTERS = f"must have 1 to {LONGEST} printable characters, without spaces around them"
 _UNRESERVED = re.compile(r"%(?:2D|2E|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])", re.IGNORECASE)  # RFC 3986 §2.3
 _SPACES = re.compile(r"\s+")
 _PORTS = {"http": ":80", "https": ":443", "wss": ":443", "ldap": ":389"}
@@ -29,8 +32,13 @@ def fold(text: str) -> str:
 
 def pattern_problem(kind: str, pattern: str) -> str | None:
     """Return why a pattern is invalid, or None. `kind` is a type of the policy: `dns_name`, `country`."""
-    if not 0 < len(pattern) <= LONGEST or not pattern.isprintable() or pattern != pattern.strip():
-        return f"must have 1 to {LONGEST} printable characters, without spaces around them"
+    return _problem(kind, pattern) if len(pattern) <= LONGEST else _WRONG_CHARACTERS  # long ones are not kept
+
+
+@lru_cache(COMPILED)
+def _problem(kind: str, pattern: str) -> str | None:
+    if not pattern or not pattern.isprintable() or pattern != pattern.strip():
+        return _WRONG_CHARACTERS
     if kind == "domain_component" and not all(part and part == part.strip() for part in pattern.split(",")):
         return "must be a comma-separated list without spaces, such as example,com"
     if kind in {"dns_name", "ip_address", "email", "uri"} and not pattern.isascii():
@@ -67,7 +75,7 @@ def denies(kind: str, pattern: str, value: str) -> bool:
 
 def matches(pattern: str, value: str) -> bool:
     """Return whether the pattern matches; uses no regular expression, so it cannot backtrack exponentially."""
-    return _matches([fold(piece) for piece in pattern.split("*")], fold(value))
+    return _matches(_pieces(pattern), fold(value))
 
 
 def matches_exactly(pattern: str, value: str) -> bool:
@@ -75,7 +83,12 @@ def matches_exactly(pattern: str, value: str) -> bool:
     return _matches(pattern.split("*"), value)
 
 
-def _matches(pieces: list[str], text: str) -> bool:
+@lru_cache(COMPILED)
+def _pieces(pattern: str) -> tuple[str, ...]:
+    return tuple(fold(piece) for piece in pattern.split("*"))
+
+
+def _matches(pieces: Sequence[str], text: str) -> bool:
     if len(pieces) == 1:
         return pieces[0] == text
     first, *middle, last = pieces
@@ -138,6 +151,7 @@ def value_spellings(kind: str, value: str) -> tuple[str, ...]:
     return (value, _normal(value)) if kind == "uri" else (value,)
 
 
+@lru_cache(COMPILED)
 def pattern_spellings(kind: str, pattern: str) -> tuple[str, ...]:
     """Return the equivalent spellings of a pattern without a star."""
     if kind == "ip_address" and "*" not in pattern:

@@ -68,6 +68,7 @@ class ApprovalDecisions:
     def _decide(self, approver: Approver, request_id: str, reason: str, *, approved: bool) -> RequestRecord:
         reason = printable(reason.strip(), LONGEST_REASON)
         for _ in range(ATTEMPTS):
+            self.configuration.refresh()  # each attempt checks the request by the current configuration
             request = self.certificates.request(request_id)
             if request is None:
                 raise not_found("Certificate request not found")

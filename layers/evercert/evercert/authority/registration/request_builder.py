@@ -13,12 +13,11 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.ca.leaf_fields import Leaf
 from evercert.authority.configuration.profiles import Profile
 from evercert.authority.contracts.approval_terms import ApprovalTerms
-from evercert.authority.contracts.ports import Certificates, Configuration, KeySeal
+from evercert.authority.contracts.ports import Configuration, KeySeal
 from evercert.authority.contracts.records import RequestRecord
 from evercert.authority.policy import evaluation
 from evercert.authority.policy.policy import ANY
 from evercert.authority.registration.adjustments import choose_signature, find_notes, hash_of_signature
-from evercert.authority.registration.blocked_keys import require_uncompromised
 from evercert.authority.registration.external_csr import policy_limit, require_immediate
 from evercert.authority.registration.issuing_ca import issuing_ca, require_within_ceiling
 from evercert.authority.registration.request_key import RequestKey
@@ -50,11 +49,8 @@ class Requester:
 class RequestBuilder:
     """Build requests without storing them; raises Refusal with all problems."""
 
-    def __init__(
-        self, configuration: Configuration, certificates: Certificates, seal: KeySeal, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, configuration: Configuration, seal: KeySeal, clock: Callable[[], datetime]) -> None:
         self._configuration = configuration
-        self._certificates = certificates
         self._seal = seal
         self._clock = clock
 
@@ -116,15 +112,13 @@ class RequestBuilder:
             key = key.for_external(leaf)
         if ca is not None:
             require_within_ceiling(ca, leaf, key.public, self._clock())
-        if key.reused:
-            require_uncompromised(self._certificates, key.public)
         return key
 
     def cas(self, profile: Profile) -> list[CA]:
         """Return the issuing CAs of the profile, at most one for each key family; raise Misconfigured."""
         if not profile.cas:
             return []
-        every = self._configuration.every_ca().values()
+        every = self._configuration.issuing_cas(profile.cas).values()
         named = {ca.name: ca for ca in every if isinstance(ca, CA) and ca.kind == "issuing"}
         unreadable = [ca for ca in every if isinstance(ca, Misconfigured)]
         if unreadable and not named.keys() >= set(profile.cas):

@@ -13,20 +13,19 @@ from evercert.pki.keys import PrivateKey
 
 @dataclass(frozen=True)
 class RequestKey:
-    """Key of a request; `private` only if the authority generated it, `reused` if other requests may have it."""
+    """Key of a request; `private` only if the authority generated it."""
 
     public: object
     csr: str
     private: PrivateKey | None
-    reused: bool
 
     @classmethod
     def of(cls, supplied: ParsedCsr | None, key: PrivateKey | None, algorithm: KeyAlgorithm) -> RequestKey:
         """Return the key of the CSR, this key, or a new one of the algorithm."""
         if supplied is not None:
-            return cls(supplied.public_key, supplied.pem, None, reused=True)
+            return cls(supplied.public_key, supplied.pem, None)
         private = key or PrivateKey.generate(algorithm)
-        return cls(private.public_key, private.sign_proof(), private, reused=key is not None)
+        return cls(private.public_key, private.sign_proof(), private)
 
     def for_external(self, leaf: Leaf) -> RequestKey:
         """Return the key with a CSR that an external issuer can sign; raise Refusal (400)."""

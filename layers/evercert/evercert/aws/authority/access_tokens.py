@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from evercert.authority.contracts.records import LoginFailures, Token
 from evercert.aws.authority import login_failures
+from evercert.aws.authority.call_reads import CallReads
 from evercert.aws.clients import code, translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.updates import Update
@@ -28,9 +29,10 @@ _Change = tuple[str, str, Mapping[str, int | str]]  # update expression, conditi
 class DynamoDBTokens:
     """Access tokens in the state table, read consistently: a new token works at once, a revoked one no longer."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, reads: CallReads | None = None) -> None:
         self._client = client
         self._table = table
+        self._reads = reads or CallReads(client)
 
     # -- tokens -------------------------------------------------------------------------------------------------------
     def keep(self, token: Token) -> None:
@@ -39,7 +41,7 @@ class DynamoDBTokens:
 
     def find(self, digest: str) -> Token | None:
         """Return the token, or None if it is missing or does not parse (manual edit)."""
-        item = items.plain(self._get("token", digest, "look up an access token"))
+        item = items.plain(self._reads.latest((self._table, f"token#{digest}", "token"), "look up an access token"))
         try:
             return Token(
                 digest=digest,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from evercert.authority.api_errors import compromised_key
 from evercert.authority.ca.signing_orders import Revoked
 from evercert.authority.contracts.issuance_trail import Actor, IssuanceEntry, is_delayed
 from evercert.authority.contracts.records import CertificateRecord, ListedRequest, RequestRecord
@@ -21,6 +22,7 @@ from evercert.aws.authority.inventory_items import put_entry
 from evercert.aws.authority.renewals import DynamoDBRenewals
 from evercert.aws.authority.transactions import refused
 from evercert.aws.clients import code, translated
+from evercert.aws.dynamodb.retries import PATIENT_ATTEMPTS
 from evercert.aws.dynamodb.updates import Update
 from evercert.errors import Unavailable
 from evercert.timestamps import to_text
@@ -44,8 +46,8 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
         super().__init__(client, table)
         self._trail = trail
 
-    def open(self, request: RequestRecord, token: str | None) -> RequestRecord:
-        """Open a request in one transaction; return the existing one if it conflicts."""
+    def open(self, request: RequestRecord, token: str | None, key: bytes | None = None) -> RequestRecord:
+        """Open a request in one transaction, which checks the key too; return the existing one if it conflicts."""
         writes = [self._put(items.request_item(request))]
         if token is not None:
             more = {"request": request.id, "expires_at": items.seconds(request.leaf.not_after + items.REMEMBERED)}
@@ -56,11 +58,15 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
             writes.append(self._update("certificate", request.renews, claim))
         if is_delayed(request):
             writes.append(issuance_trail.put(self._trail, IssuanceEntry.pending(request)))
+        if key is not None:  # last: `met` is read at its end
+            writes.append(self._absent("compromised", hashlib.sha256(key).hexdigest()))
         for _ in range(ROUNDS):
-            if not refused(self._client, writes, f"open request {request.id}"):
+            if not (met := refused(self._client, writes, f"open request {request.id}")):
                 return request
             if (existing := self._standing(request, token)) is not None:
                 return existing
+            if key is not None and met[-1]:
+                raise compromised_key()
         raise Unavailable(f"cannot open request {request.id}: it conflicts with another request")
 
     def _standing(self, request: RequestRecord, token: str | None) -> RequestRecord | None:
@@ -144,7 +150,9 @@ class DynamoDBCertificates(DynamoDBRenewals, DynamoDBApprovals, DynamoDBImports)
             return None
         if reason == "KEY_COMPROMISE":  # first: after a crash here the revocation is requested again
             key = {**items.key("compromised", items.key_digest(found)), **items.attributes({"certificate": found.id})}
-            refused(self._client, [self._put(key)], f"remember the key of certificate {found.id}")  # or stored
+            # Each request for the key conflicts with this write: a thief of the key could keep the certificate valid.
+            doing = f"remember the key of certificate {found.id}"
+            refused(self._client, [self._put(key)], doing, PATIENT_ATTEMPTS)  # a failed condition: it is stored
         revoked = Update(
             {"revoked_at": at, "reason": reason, "updated_at": at, "revoked_by": found.ca or None, **_NOT_DUE}
         )

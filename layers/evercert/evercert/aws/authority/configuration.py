@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -12,6 +12,7 @@ from evercert.authority.ca.definition import CA
 from evercert.authority.configuration.identity import Identity
 from evercert.authority.configuration.named_policy import NamedPolicy
 from evercert.authority.configuration.profiles import Application, EabCredential, Profile
+from evercert.aws.authority.call_reads import CallReads
 from evercert.aws.clients import translated
 from evercert.errors import Misconfigured
 from evercert.schema import Model, first_problem
@@ -44,11 +45,17 @@ CLIENT = "client"  # universal auth: client ID and its identity
 
 
 class DynamoDBConfiguration:
-    """Configuration read consistently and without a cache: a change applies at once."""
+    """Configuration read consistently; no object outlives its call: a change counts from the next call on."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, reads: CallReads | None = None) -> None:
         self._client = client
         self._table = table
+        self._reads = reads or CallReads(client)
+        self._ca_ids: dict[str, str] = {}  # by name, as last read; each call reads the CAs themselves
+
+    def refresh(self) -> None:
+        """Forget the items of the call."""
+        self._reads.refresh()
 
     def ca(self, ca_id: str) -> CA | None:
         """Return the object with this id, or None."""
@@ -67,7 +74,23 @@ class DynamoDBConfiguration:
                 found[key] = self._parsed(CA, "ca", key, item)
             except Misconfigured as error:
                 found[key] = error
+        self._ca_ids = {ca.name: ca.id for ca in found.values() if isinstance(ca, CA) and ca.kind == "issuing"}
         return found
+
+    def issuing_cas(self, names: Sequence[str]) -> dict[str, CA | Misconfigured]:
+        """Return the CAs by id if their ids are known and unchanged, otherwise all CAs."""
+        ids = [self._ca_ids.get(name, "") for name in names]
+        if not all(ids):
+            return self.every_ca()
+        keys = [(self._table, "ca", one) for one in ids]
+        items = self._reads.get_all(keys, "read CAs of the authority")
+        try:
+            found = [self._parsed(CA, "ca", sk, items[table, pk, sk]) for table, pk, sk in keys]
+        except Misconfigured:  # deleted or unreadable; another CA may have the name
+            return self.every_ca()
+        if [ca.name for ca in found if ca.kind == "issuing"] != list(names):
+            return self.every_ca()
+        return {ca.id: ca for ca in found}
 
     def profile(self, profile_id: str) -> Profile | None:
         """Return the profile with its policy, or None."""
@@ -135,11 +158,7 @@ class DynamoDBConfiguration:
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
         if not key:  # DynamoDB rejects an empty key, and no item has one
             return None
-        with translated(f"read {kind} {key} of the authority"):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"pk": {"S": kind}, "sk": {"S": key}}, ConsistentRead=True
-            )
-        return answer.get("Item")
+        return self._reads.get((self._table, kind, key), f"read {kind} {key} of the authority") or None
 
     def _items(self, kind: str) -> Iterator[dict[str, Any]]:
         more: dict[str, Any] = {}

@@ -151,6 +151,10 @@ class DynamoDBCrls:
     def _put(self, item: dict[str, Any]) -> dict[str, Any]:
         return {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
 
+    def _absent(self, kind: str, name: str) -> dict[str, Any]:
+        keyed = {"TableName": self._table, "Key": items.key(kind, name)}
+        return {"ConditionCheck": {**keyed, "ConditionExpression": "attribute_not_exists(pk)"}}
+
     def _update(self, kind: str, name: str, update: Update) -> dict[str, Any]:
         return {"Update": {"TableName": self._table, "Key": items.key(kind, name), **update.arguments()}}
 

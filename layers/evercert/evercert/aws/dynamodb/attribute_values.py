@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+LARGEST_TEXT = 1_000_000  # bytes of a text that was compressed; what evercert compresses is shorter
+
 
 @dataclass(frozen=True)
 class Foreign:
-    """A binary or a set, which evercert never writes: as it was stored, so that a condition can name it."""
+    """A binary or a set, as it is stored: a compressed text, or a manual edit, which a condition can name."""
 
     stored: Mapping[str, Any]
 
@@ -36,7 +39,7 @@ def written(value: object) -> dict[str, Any]:
 def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Return the Python value, from which `written` makes the same attribute value.
 
-    Binaries and sets (manual edits) become Foreign, which no model accepts.
+    Binaries and sets become Foreign, which no model accepts.
     """
     ((kind, content),) = value.items()
     match kind:
@@ -51,3 +54,28 @@ def read(value: Mapping[str, Any]) -> Any:  # noqa: ANN401
         case "L":
             return [read(part) for part in content]
     return Foreign({kind: sorted(content) if kind in {"SS", "NS", "BS"} else content})  # a set has no order
+
+
+def compressed(text: str) -> Foreign:
+    """Return a text to be stored compressed, as a binary."""
+    return Foreign({"B": zlib.compress(text.encode(), 9)})
+
+
+def text_of(value: object) -> str:
+    """Return a text that `read` returned, compressed or not.
+
+    Raises ValueError for anything else, and for more than LARGEST_TEXT bytes: a manual edit may unpack to gigabytes.
+    """
+    stored = value.stored.get("B") if isinstance(value, Foreign) else value
+    if isinstance(stored, str):
+        return stored
+    if not isinstance(stored, bytes):
+        raise ValueError(f"not a text: {type(stored).__name__}")
+    unpacked = zlib.decompressobj()
+    try:
+        text = unpacked.decompress(stored, LARGEST_TEXT)
+    except zlib.error as error:
+        raise ValueError(f"not a compressed text: {error}") from error
+    if not unpacked.eof or unpacked.unused_data:
+        raise ValueError("a compressed text that is cut off, too long or followed by others")
+    return text.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,7 +38,20 @@ class DynamoDBBreakers:
         """Return the state. Delete attributes that do not parse (manual edits) and treat them as absent."""
         with translated(f"read the circuit breaker of {service}"):
             answer = self._client.get_item(TableName=self._table, Key=_key(service), ConsistentRead=latest)
-            item = answer.get("Item", {})
+        return self._state(service, answer.get("Item", {}))
+
+    def request(self, services: Sequence[str]) -> dict[str, Any]:
+        """Return the part of a BatchGetItem that reads these breakers, by the name of the table."""
+        return {self._table: {"Keys": [_key(service) for service in services]}}
+
+    def found(self, services: Sequence[str], answer: Mapping[str, Any]) -> dict[str, BreakerState]:
+        """Return the states of an answer to this BatchGetItem; none if DynamoDB left one out."""
+        if self._table in answer.get("UnprocessedKeys", {}):
+            return {}
+        stored = {item["pk"]["S"]: item for item in answer.get("Responses", {}).get(self._table, [])}
+        return {service: self._state(service, stored.get(_key(service)["pk"]["S"], {})) for service in services}
+
+    def _state(self, service: str, item: Mapping[str, Any]) -> BreakerState:
         values = items.plain(item)
         failures, until = values.get("failures"), items.moment(values.get("shut_until"))
         apart, slow_until = values.get("apart"), items.moment(values.get("slow_until"))

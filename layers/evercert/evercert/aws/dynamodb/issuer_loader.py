@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.pauses import PAUSE, pause_key, read_pause
-from evercert.contracts.issuer import OpenIssuer
+from evercert.contracts.issuer import OpenIssuer, SelfIssuer
+from evercert.contracts.ports import BreakerState
 from evercert.contracts.spec_store import STACK, PauseTarget
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
@@ -22,19 +23,32 @@ from evercert.schema import first_problem
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
+
 
 class DynamoDBIssuers:
     """Opens issuers by the names that specs use."""
 
     def __init__(
-        self, client: DynamoDBClient, table: str, registry: Registry, context: Callable[[], object], clock: Clock
+        self,
+        client: DynamoDBClient,
+        table: str,
+        registry: Registry,
+        context: Callable[[], object],
+        clock: Clock,
+        *,
+        breakers: DynamoDBBreakers | None = None,
     ) -> None:
-        """`context` makes the second argument of every issuer class; it is called when the first issuer needs it."""
+        """`context` makes the second argument of every issuer class; it is called when the first issuer needs it.
+
+        `breakers`: of the same region, so that one call can read them too.
+        """
         self._client = client
         self._table = table
         self._registry = registry
         self._context = context
         self._clock = clock
+        self._breakers = breakers
         self._known: dict[str, tuple[Component, OpenIssuer]] = {}
 
     def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
@@ -42,9 +56,20 @@ class DynamoDBIssuers:
 
         An unchanged definition returns the same issuer object, with its cached answers.
         """
+        return self.open_beside(name, certificate, ())[0]
+
+    def open_beside(
+        self, name: str, certificate: str | None, services: Sequence[str]
+    ) -> tuple[OpenIssuer, dict[str, BreakerState]]:
+        """Return what `open` returns, and the breakers of these services, read in the same call.
+
+        The breaker of the issuer is among them if this process has opened it before. None of them is returned if
+        DynamoDB leaves them out.
+        """
         targets = [STACK, PauseTarget(issuer=name)]
         targets += [PauseTarget(certificate=certificate)] if certificate is not None else []
-        found = self._read(name, f"issuer#{name}", *map(pause_key, targets))
+        keys = [f"issuer#{name}", *map(pause_key, targets)]
+        found, states = self._read(name, keys, [*services, *self._service_of(name)])
         if f"issuer#{name}" not in found:
             raise Misconfigured(f"issuer {name!r} is not defined; apply a document with it under `issuers:`")
         definition = read_definition(found[f"issuer#{name}"], name)
@@ -55,16 +80,27 @@ class DynamoDBIssuers:
             known = definition, OpenIssuer(issuer, self._registry.identity_hash(definition), name=name)
             self._known[name] = known
         pauses = [read_pause(item) for key, item in found.items() if key.startswith(PAUSE)]
-        return replace(known[1], paused=not all(pause.ended(self._clock()) for pause in pauses))
+        return replace(known[1], paused=not all(pause.ended(self._clock()) for pause in pauses)), states
 
-    def _read(self, name: str, *keys: str) -> dict[str, items.Item]:
-        """Read all keys in one call."""
+    def _service_of(self, name: str) -> list[str]:
+        """Return the service of an issuer that this process has opened; self-signed issuers have no breaker."""
+        known = self._known.get(name)
+        return [] if known is None or isinstance(known[1].issuer, SelfIssuer) else [known[1].service]
+
+    def _read(
+        self, name: str, keys: Sequence[str], services: Sequence[str]
+    ) -> tuple[dict[str, items.Item], dict[str, BreakerState]]:
+        """Read all keys, and the breakers, in one call."""
         wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}}
+        breakers = self._breakers if services else None
+        if breakers is not None:
+            wanted |= breakers.request(services)
         with translated(f"read issuer {name}"):
             answer = self._client.batch_get_item(RequestItems=wanted)
-        if answer.get("UnprocessedKeys"):
+        if self._table in answer.get("UnprocessedKeys", {}):
             raise Unavailable(f"cannot read issuer {name}: the table {self._table} is busy")
-        return {item["pk"]["S"]: item for item in answer.get("Responses", {}).get(self._table, [])}
+        found = {item["pk"]["S"]: item for item in answer.get("Responses", {}).get(self._table, [])}
+        return found, {} if breakers is None else breakers.found(services, answer)
 
 
 def read_definition(item: items.Item, name: str) -> Component:

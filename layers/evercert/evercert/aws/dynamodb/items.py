@@ -27,6 +27,7 @@ from evercert.timestamps import from_text, to_text
 SK = RECORD
 OUTBOX_DELAY = timedelta(minutes=1)  # the run publishes its outcome itself; the index entry is for crashes
 KEPT = timedelta(days=400)
+LONGEST_PLAIN = 750  # bytes of an outcome beside which its keys and times fit into one write unit of 1,024 bytes
 _NOT_IN_THE_MODEL = {"pk", "sk", "schema", "due_shard", "expiry_shard", "not_after"}
 
 Item = dict[str, Any]
@@ -57,7 +58,7 @@ def indexed(changes: Mapping[str, Any], name: str) -> dict[str, Any]:
     facts = changes.get("facts")
     if not isinstance(facts, Facts):
         return dict(changes)
-    return {**changes, "not_after": facts.not_after, "expiry_shard": shard(name)}
+    return {"not_after": facts.not_after, **changes, "expiry_shard": shard(name)}
 
 
 def due(name: str, at: datetime | None) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
         fields = {attr: value for attr, value in values.items() if attr not in _NOT_IN_THE_MODEL}
         if isinstance(fields.get("spec"), str):
             fields["spec"] = json.loads(fields["spec"])
-        record = Record.model_validate(fields)
+        record = Record.model_validate({**fields, "not_after": moment(values.get("not_after"))})
     except ValidationError as error:
         return _unreadable(values, name, first_problem(error))
     except (ValueError, RecursionError):
@@ -139,14 +140,16 @@ def read_record(item: Mapping[str, Any]) -> Record | Unreadable:
 
 
 def outcome_item(outcome: Outcome) -> Item:
-    """Return the item of an unpublished outcome."""
+    """Return the item of an unpublished outcome; a long one is compressed, which older releases cannot read."""
+    text = outcome.model_dump_json()
+    is_long = len(text.encode()) > LONGEST_PLAIN
     values = {
         "pk": pk(outcome.name),
         "sk": outcome.key,
-        "schema": PREVIOUS_SCHEMA,
+        "schema": SCHEMA if is_long else PREVIOUS_SCHEMA,
         "type": outcome.type,
         "at": outcome.at,
-        "outcome": outcome.model_dump_json(),
+        "outcome": notation.compressed(text) if is_long else text,
         **due(outcome.name, outcome.at + OUTBOX_DELAY),
     }
     return {name: attribute(value) for name, value in values.items()}
@@ -155,7 +158,7 @@ def outcome_item(outcome: Outcome) -> Item:
 def read_outcome(item: Mapping[str, Any]) -> Outcome | None:
     """Return the outcome, published or not, or None if the item does not parse."""
     try:
-        return Outcome.model_validate_json(plain(item)["outcome"])
+        return Outcome.model_validate_json(notation.text_of(plain(item)["outcome"]))
     except Exception:  # noqa: BLE001 (whatever a stored value makes a parser raise)
         return None
 

@@ -34,7 +34,7 @@ class DynamoDBRateSlots:
     def take(self, service: str, now: datetime) -> RateSlot:
         """Take the next free slot: now, after the last one, or now if the item is invalid (manual edit)."""
         wanted = int(now.timestamp() * 1_000)
-        key = {"pk": {"S": f"pace#{service.replace(' ', '#')}"}, "sk": {"S": "pace"}}
+        key = _key(service)
         with translated(f"take a rate slot of {service}"):
             for _ in range(_TRIES):
                 try:
@@ -46,6 +46,27 @@ class DynamoDBRateSlots:
                     turn = int(float(item["next_free"]["N"])) - APART
                     return RateSlot(datetime.fromtimestamp(turn / 1_000, UTC), _used(item, now))
         raise Unavailable(f"cannot take a rate slot of {service}: other runs interfered {_TRIES} times")
+
+    def give_back(self, service: str, at: datetime) -> None:
+        """Subtract one from the count of a month; a count that is missing, zero or invalid stays as it is."""
+        with translated(f"give back a rate slot of {service}"):
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=_key(service),
+                    UpdateExpression="ADD #month :less",
+                    ConditionExpression="attribute_type(#month, :number) AND #month BETWEEN :one AND :most",
+                    ExpressionAttributeNames={"#month": _month(at, 0)},
+                    ExpressionAttributeValues={
+                        ":number": {"S": "N"},
+                        ":less": {"N": "-1"},
+                        ":one": {"N": "1"},
+                        ":most": {"N": str(MOST)},
+                    },
+                )
+            except ClientError as error:
+                if code(error) not in {"ConditionalCheckFailedException", "ValidationException"}:
+                    raise
 
     def _first(self, key: _Item, wanted: int, now: datetime) -> _Item | None:
         values = {":now": {"N": str(wanted)}, ":never": {"N": str(wanted + FARTHEST)}}
@@ -120,6 +141,10 @@ class DynamoDBRateSlots:
 
 class _Refused(Exception):
     """DynamoDB refuses the item that a write would make: too many digits, or too large."""
+
+
+def _key(service: str) -> _Item:
+    return {"pk": {"S": f"pace#{service.replace(' ', '#')}"}, "sk": {"S": "pace"}}
 
 
 def _is_valid(item: _Item, month: str) -> bool:

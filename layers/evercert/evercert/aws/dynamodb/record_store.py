@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import claims, items
+from evercert.aws.dynamodb.revision_store import SORT, keeps_none, kept_update
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.dynamodb.writes import ConditionFailed, Writes
 from evercert.contracts.events import Outcome
 from evercert.contracts.ports import Changes, ClaimedRecord, Unclaimed, Unreadable
 from evercert.contracts.record import Claim, Record
+from evercert.contracts.revisions import RevisionsToKeep
 from evercert.errors import Misconfigured, NoRoom
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ OWNED = frozenset(
         "revision",
         "outcomes",
         "facts",
+        "not_after",
         "request_hash",
         "issuer_hash",
         "served",
@@ -90,14 +93,33 @@ class DynamoDBRecordStore:
             return self._end(held, changes, due_at, now, lambda update: self._writes.update(held.name, update))
 
     def conclude(
-        self, held: ClaimedRecord, changes: Changes, due_at: datetime | None, outcome: Outcome
+        self,
+        held: ClaimedRecord,
+        changes: Changes,
+        due_at: datetime | None,
+        outcome: Outcome,
+        *,
+        kept: RevisionsToKeep | None = None,
     ) -> tuple[bool, Outcome]:
-        """Write record and outcome in one transaction; the client's request token makes a lost response harmless."""
+        """Write all in one transaction; the client's request token makes a lost response harmless.
+
+        A run whose certificate was deleted therefore keeps no sealed key.
+        """
         stored: list[Outcome] = []
+        beside = None if kept is None else (SORT, kept_update(kept))
+
+        def write(update: Update) -> None:
+            nonlocal beside
+            try:
+                stored.append(self._writes.conclude(update, outcome, beside=beside))
+            except ConditionFailed as failed:
+                if beside is None or not keeps_none(failed.old):
+                    raise
+                beside = None  # an operator applied `keep-revisions: 0` during this run
+                stored.append(self._writes.conclude(update, outcome))
+
         with translated(f"record the outcome of {held.name}"):
-            moved = self._end(
-                held, changes, due_at, outcome.at, lambda update: stored.append(self._writes.conclude(update, outcome))
-            )
+            moved = self._end(held, changes, due_at, outcome.at, write)
         return moved, stored[-1]
 
     def stop(self, held: ClaimedRecord, outcome: Outcome, now: datetime) -> Outcome | None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 ATTEMPTS = 4
-FIRST_PAUSE = 0.025  # seconds; doubled each time: the pauses of a write take 175 ms at most
+PATIENT_ATTEMPTS = 9  # of a write that others must not be able to delay: its pauses take 2 s at most
+FIRST_PAUSE = 0.025  # seconds; doubled each time: the pauses of a usual write take 175 ms at most
+LONGEST_PAUSE = 0.4
 T = TypeVar("T")
 Pause = Callable[[float], None]
 
@@ -29,13 +31,15 @@ class ConditionsFailed(Exception):
         self.items = items
 
 
-def transact(client: DynamoDBClient, writes: Sequence[Any], pause: Pause = time.sleep) -> None:
+def transact(
+    client: DynamoDBClient, writes: Sequence[Any], pause: Pause = time.sleep, attempts: int = ATTEMPTS
+) -> None:
     """Run the writes in one transaction; raise ConditionsFailed, or the error of the client.
 
     botocore does not retry cancelled transactions.
     """
     try:
-        retried(lambda: client.transact_write_items(TransactItems=list(writes)), pause)
+        retried(lambda: client.transact_write_items(TransactItems=list(writes)), pause, attempts)
     except ClientError as error:
         reasons = cancellation_reasons(error)
         failed = [reason.get("Code") == CONDITION for reason in reasons]
@@ -44,16 +48,17 @@ def transact(client: DynamoDBClient, writes: Sequence[Any], pause: Pause = time.
         raise ConditionsFailed(failed, [reason.get("Item") for reason in reasons]) from error
 
 
-def retried(write: Callable[[], T], pause: Pause = time.sleep) -> T:
+def retried(write: Callable[[], T], pause: Pause = time.sleep, attempts: int = ATTEMPTS) -> T:
     """Run a write; repeat it after a random pause if it conflicts or is throttled. Raise the last error."""
-    for attempt in range(1, ATTEMPTS):
+    for attempt in range(1, attempts):
         try:
             return write()
         except ClientError as error:
             if not _may_pass(error):
                 raise
         # Random, so that two writers in step do not meet again.
-        pause(FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
+        longest = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+        pause(longest * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
     return write()
 
 

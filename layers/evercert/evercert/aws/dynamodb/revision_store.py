@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,18 +11,19 @@ from pydantic import ValidationError
 
 from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
+from evercert.aws.dynamodb.attribute_values import compressed, text_of
 from evercert.aws.dynamodb.updates import Update
-from evercert.aws.dynamodb.writes import ConditionFailed, Writes
+from evercert.canonical_json import canonical_json
 from evercert.contracts.record_part import LAST_COUNT
-from evercert.contracts.revisions import KeptRevision, KeptRevisions
-from evercert.errors import NoRoom
+from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionsToKeep
 from evercert.pki.certificate import Chain
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 SORT = "revisions"
-KEPT_SCHEMA = 1
+KEPT_SCHEMA = 2  # 1: not compressed
+KEEPS_NONE = '"keep-revisions":0'  # in the JSON text of a spec
 
 
 class DynamoDBRevisions:
@@ -30,7 +32,6 @@ class DynamoDBRevisions:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
-        self._writes = Writes(client, table)
 
     def read(self, name: str, uid: str) -> KeptRevisions:
         """Return the revisions with a consistent read; those that do not parse (manual edits) do not count."""
@@ -38,24 +39,15 @@ class DynamoDBRevisions:
             answer = self._client.get_item(TableName=self._table, Key=items.key(name, SORT), ConsistentRead=True)
         return read_kept(answer.get("Item"), uid)
 
-    def write(self, name: str, uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> bool:
-        """Replace all revisions with one update, in a transaction with a check of the record."""
-        try:
-            with translated(f"write the kept revisions of {name}"):
-                self._writes.update_kept(name, uid, kept_update(uid, seen, revisions), sort=SORT)
-        except (ConditionFailed, NoRoom):
-            return False
-        return True
-
 
 def read_kept(item: Mapping[str, Any] | None, uid: str) -> KeptRevisions:
     """Return the revisions of an item that belong to this uid."""
     values = items.plain(item or {})
-    schema, listed = values.get("schema"), values.get("revisions")
+    schema = values.get("schema")
     if isinstance(schema, Decimal) and schema > KEPT_SCHEMA:
         return KeptRevisions(newer=True)
     found = []
-    for value in listed if isinstance(listed, list) and values.get("uid") == uid else ():
+    for value in _listed(values.get("revisions")) if values.get("uid") == uid else ():
         try:
             found.append(KeptRevision.model_validate(value))
         except ValidationError:
@@ -64,19 +56,34 @@ def read_kept(item: Mapping[str, Any] | None, uid: str) -> KeptRevisions:
     return KeptRevisions(tuple(found), values.get("version"))
 
 
-def kept_update(uid: str, seen: KeptRevisions, revisions: tuple[KeptRevision, ...]) -> Update:
-    """Return the update that replaces all revisions."""
-    counted = isinstance(seen.version, Decimal) and 0 <= seen.version < LAST_COUNT  # else a manual edit set it
-    version = int(seen.version) + 1 if counted else 1
-    ends = max((Chain.from_pem(kept.chain).ends for kept in revisions), default=None)
+def keeps_none(record: Mapping[str, Any] | None) -> bool:
+    """Whether the spec in this item of a record forbids kept revisions."""
+    text = items.plain(record or {}).get("spec")
+    return isinstance(text, str) and KEEPS_NONE in text
+
+
+def _listed(stored: object) -> list[object]:
+    """Return the values of the revisions, or none if a manual edit spoiled them."""
+    try:
+        values = stored if isinstance(stored, list) else json.loads(text_of(stored))
+    except (ValueError, RecursionError):
+        return []
+    return values if isinstance(values, list) else []
+
+
+def kept_update(kept: RevisionsToKeep) -> Update:
+    """Return the update that replaces all revisions, compressed together: most of their chains are alike."""
+    seen = kept.seen.version
+    counted = isinstance(seen, Decimal) and 0 <= seen < LAST_COUNT  # else a manual edit set it
+    ends = max((Chain.from_pem(one.chain).ends for one in kept.revisions), default=None)
     update = Update(
         {
             "schema": KEPT_SCHEMA,
-            "uid": uid,
-            "version": version,
-            "revisions": list(revisions),
+            "uid": kept.uid,
+            "version": int(seen) + 1 if counted else 1,
+            "revisions": compressed(canonical_json(items.jsonable(kept.revisions))),
             "expires_at": None if ends is None else int(ends.timestamp()),
         }
     )
-    update.require_same("version", seen.version)
+    update.require_same("version", seen)
     return update

@@ -10,10 +10,12 @@ from botocore.exceptions import ClientError
 from evercert.aws.clients import code
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.retries import ConditionsFailed, retried, transact
+from evercert.aws.dynamodb.revision_store import KEEPS_NONE
 from evercert.aws.dynamodb.updates import Update
 from evercert.aws.error_codes import INVALID, cancellation_reasons
 from evercert.contracts.events import Outcome
 from evercert.contracts.record_part import LAST_COUNT
+from evercert.contracts.revisions import RevisionsNotKept
 from evercert.errors import NoRoom, Unavailable
 
 if TYPE_CHECKING:
@@ -59,38 +61,25 @@ class Writes:
                 raise _no_room(name) from error
             raise
 
-    def update_kept(self, name: str, uid: str, update: Update, *, sort: str) -> None:
-        """Update an item beside the record in a transaction, which requires that the record with this uid exists.
-
-        An item written after a deletion would remain.
-        """
-        record = {
-            "TableName": self._table,
-            "Key": items.key(name),
-            "ConditionExpression": "uid = :uid",
-            "ExpressionAttributeValues": {":uid": items.attribute(uid)},
-        }
-        kept = {"TableName": self._table, "Key": items.key(name, sort)}
-        failed = self._transact(name, [{"ConditionCheck": record}, {"Update": {**kept, **update.arguments()}}])
-        if failed is not None:
-            raise ConditionFailed(None) from failed
-
-    def conclude(self, update: Update, outcome: Outcome, *, counted: bool = True) -> Outcome:
+    def conclude(
+        self, update: Update, outcome: Outcome, *, counted: bool = True, beside: tuple[str, Update] | None = None
+    ) -> Outcome:
         """Write record and outcome in one transaction; return the outcome with its number.
 
         A restored record may count too few outcomes, and a record without room may not count this one (`counted`):
-        then a free number further on is taken. LAST_COUNT is followed by 1.
+        then a free number further on is taken. LAST_COUNT is followed by 1. `beside`: the sort key and the update of
+        the kept revisions, which the spec must allow; raises RevisionsNotKept if only that fails.
         """
         for step in range(_NUMBER_TRIES):
             number = (outcome.number + 2**step - 2) % LAST_COUNT + 1
             numbered = outcome.model_copy(update={"number": number})
             if counted:
                 update.change({"outcomes": numbered.number})
-            if self._conclude(update, numbered):
+            if self._conclude(update, numbered, beside):
                 return numbered
         raise Unavailable(f"cannot record the outcome of {outcome.name}: its outcomes are ahead of its record")
 
-    def _conclude(self, update: Update, outcome: Outcome) -> bool:
+    def _conclude(self, update: Update, outcome: Outcome, beside: tuple[str, Update] | None) -> bool:
         """Run the transaction; return False if an outcome with this number exists."""
         record = {
             "TableName": self._table,
@@ -99,28 +88,40 @@ class Writes:
         }
         condition = "attribute_not_exists(pk)"
         writes: Any = [
-            {"Update": {**record, **update.arguments()}},
+            {"Update": {**record, **(update.arguments() if beside is None else _keeping(update.arguments()))}},
             {"Put": {"TableName": self._table, "Item": items.outcome_item(outcome), "ConditionExpression": condition}},
         ]
-        failed = self._transact(outcome.name, writes)
-        if failed is None:
-            return True
-        if failed.failed == [False, True]:
-            return False
-        raise ConditionFailed(failed.items[0]) from failed
-
-    def _transact(self, name: str, writes: list[Any]) -> ConditionsFailed | None:
-        """Run the transaction; return what failed, or raise NoRoom or the error of the client."""
+        if beside is not None:
+            sort, kept = beside
+            key = items.key(outcome.name, sort)
+            writes.append({"Update": {"TableName": self._table, "Key": key, **kept.arguments()}})
         try:
             transact(self._client, writes)
         except ConditionsFailed as error:
-            return error
+            moved, taken, *_ = error.failed
+            if moved:
+                raise ConditionFailed(error.items[0]) from error
+            if taken:
+                return False
+            raise RevisionsNotKept("an operator wrote them at the same time") from error
         except ClientError as error:
-            reasons = cancellation_reasons(error)
-            if any(reason.get("Code") == INVALID and _is_about_size(reason) for reason in reasons):
-                raise _no_room(name) from error
+            large = [reason.get("Code") == INVALID and _is_about_size(reason) for reason in cancellation_reasons(error)]
+            if any(large[:2]):
+                raise _no_room(outcome.name) from error
+            if any(large):
+                raise RevisionsNotKept("they have no room under DynamoDB's 400 KB") from error
             raise
-        return None
+        return True
+
+
+def _keeping(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the condition that the spec allows kept revisions."""
+    return {
+        **arguments,
+        "ConditionExpression": f"{arguments['ConditionExpression']} AND NOT contains(#spec, :none)",
+        "ExpressionAttributeNames": {**arguments["ExpressionAttributeNames"], "#spec": "spec"},
+        "ExpressionAttributeValues": {**arguments["ExpressionAttributeValues"], ":none": {"S": KEEPS_NONE}},
+    }
 
 
 def _is_about_size(refusal: Mapping[str, Any]) -> bool:
