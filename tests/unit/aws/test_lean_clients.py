@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ParamValidationError
 
 from evercert.aws.clients import Clients
+from evercert.aws.endpoints import keep_endpoint
 from evercert.aws.session import Session
 from evercert.aws.timeouts import LEAN_SERVICES, SIGNER, UNATTENDED, USUAL, WAITED_FOR, Limits
 from tests.doubles.world import World
@@ -77,6 +78,21 @@ def test_lean_client_calls_the_usual_endpoint(service: str) -> None:
     others = ({"TableName": "other"},) if service == "dynamodb" else ({"Bucket": "other"},) if service == "s3" else ()
     lean, usual = (sent(limits, service, *others) for limits in (WAITED_FOR, replace(WAITED_FOR, lean=False)))
     assert lean[:2] == usual[:2]
+
+
+def test_each_bucket_keeps_its_own_endpoint() -> None:
+    client = Session("eu-central-1").client("s3", config=USUAL.config)
+    keep_endpoint(client, "s3")
+    urls: list[str] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        urls.append(request.url)
+        return AWSResponse(request.url, 200, {}, Body("s3"))
+
+    client.meta.events.register("before-send.s3", answer)
+    for bucket in ("bucket-b", "other"):
+        client.get_object(Bucket=bucket, Key="key")
+    assert [url.removeprefix("https://").partition(".")[0] for url in urls] == ["bucket-b", "other"]
 
 
 @pytest.mark.parametrize("service", CALLS)

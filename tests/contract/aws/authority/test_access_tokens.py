@@ -18,6 +18,7 @@ from evercert.authority.contracts.ports import Tokens
 from evercert.authority.contracts.records import LoginFailures, Token
 from evercert.authority.logins.lockout import Lockout
 from evercert.aws.authority.access_tokens import DynamoDBTokens
+from evercert.aws.authority.call_reads import CallReads
 from evercert.errors import Misconfigured
 from tests.doubles.authority.access_tokens import FakeTokens
 from tests.doubles.fakes import START
@@ -61,6 +62,17 @@ def test_token_revocation_is_idempotent(tokens: Tokens) -> None:
     tokens.forget(TOKEN.digest)
     tokens.forget(TOKEN.digest)
     assert tokens.find(TOKEN.digest) is None
+
+
+def test_token_that_is_revoked_during_a_call_ends_in_it(world: World, table: str) -> None:
+    client = world.operator.dynamodb
+    reads = CallReads(client)
+    tokens = DynamoDBTokens(client, table, reads)
+    tokens.keep(TOKEN)
+    with reads.call("GET /"):
+        assert tokens.find(TOKEN.digest) == TOKEN
+        tokens.forget(TOKEN.digest)
+        assert tokens.find(TOKEN.digest) is None
 
 
 @pytest.mark.parametrize("end", [after(hours=2), None])
