@@ -129,6 +129,12 @@ def test_spec_says_how_many_are_kept(bench: Bench, number: int, expected: list[i
     assert bench.table.items["certificate#web", "record"]["schema"] == {"N": str(SCHEMA)}
 
 
+def test_run_that_keeps_none_does_not_read_them(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.revisions, "read", lambda *_: pytest.fail("kept revisions were read"))
+    bench.want(spec(lifecycle={"keep-revisions": 0}))
+    assert bench.run() == "certificate.issued"
+
+
 def test_two_earlier_revisions_are_kept_by_default(bench: Bench) -> None:
     bench.want(spec())
     bench.run()
