@@ -21,7 +21,7 @@ class Limits:
 
     `early`: a connection that fails within this time gets one more attempt, even if `attempts` is 1. `lean`: with
     `LEAN_SERVICES`, botocore does not check parameters, sends a fixed user agent, and resolves the endpoint once.
-    Together this saves a third of its time for a call. The tests check the parameters.
+    Together this saves an eighth of the processor time of a renewal. The tests check the parameters.
     """
 
     connect: int
