@@ -24,12 +24,12 @@ OLDEST_MINOR = 12  # the runtime python3.11 has glibc 2.26, for which the packag
 WHEELS = {"arm64": "aarch64", "x86_64": "x86_64"}
 LINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 LARGEST = 40 * 1024 * 1024  # bytes unpacked, bytecode included; a larger layer slows cold starts
-# The functions load logging, metrics and the event handler of Powertools, with their dependencies.
-UTILITIES = {"data_classes", "jmespath_utils"}
-SWAGGER = "aws_lambda_powertools/event_handler/openapi/swagger_ui"
+# The functions load logging and metrics of Powertools, with their dependencies.
+UTILITIES = {"jmespath_utils"}
+EVENT_HANDLER = "aws_lambda_powertools/event_handler"
 # Packages that no function imports.
 ELSEWHERE = ("cli", "console", "host")
-UNREAD = ("bin", "boto3", "s3transfer", SWAGGER, "certifi/tests")
+UNREAD = ("bin", "boto3", "s3transfer", EVENT_HANDLER, "certifi/tests")
 
 
 class Target(NamedTuple):

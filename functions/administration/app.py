@@ -11,13 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from evercert.authority.administration.routes import ROUTES
 from evercert.authority.administration.services import AdministrationPorts, AdministrationServices
 from evercert.authority.administration.settings import AdministrationSettings
 from evercert.authority.infisical_api.dispatcher import Api, misconfigured
 from evercert.authority.infisical_api.paths import without_trailing_slash
+from evercert.authority.infisical_api.router import Router
 from evercert.aws.authority.access_tokens import DynamoDBTokens
 from evercert.aws.authority.change_writer import ChangeWriter
 from evercert.aws.authority.configuration import DynamoDBConfiguration
@@ -27,26 +27,22 @@ from evercert.aws.timeouts import WAITED_FOR
 from evercert.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from evercert.authority.infisical_api.endpoint import Route
-
 logger = Logger(service="administration")
-app = APIGatewayHttpResolver()
+router = Router(ROUTES)
 LEVELS = {"answered": logger.info, "refused": logger.info, "unavailable": logger.warning}
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle an event of API Gateway (payload 2.0)."""
     _deadline().begin_invocation(context)
-    return app.resolve(without_trailing_slash(event), context)
+    return answer_call(without_trailing_slash(event))
 
 
-def answer_call(route: Route[AdministrationServices] | None, ids: dict[str, str]) -> Response[Any]:
+def answer_call(event: dict[str, Any]) -> dict[str, Any]:
     """Answer a call and log it in one line."""
-    event = app.current_event.raw_event
+    route, ids = router.find(event)
     try:
         answer, log = _api().answer(route, event, ids)
     except Misconfigured as error:  # the environment: no call can succeed
@@ -54,22 +50,7 @@ def answer_call(route: Route[AdministrationServices] | None, ids: dict[str, str]
         answer = misconfigured(event.get("requestContext", {}))
     else:
         LEVELS.get(log.outcome, logger.error)(log.line)
-    headers: dict[str, str | list[str]] = dict(answer.headers)
-    return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers=headers)
-
-
-def _handler(route: Route[AdministrationServices]) -> Callable[..., Response[Any]]:
-    return lambda **ids: answer_call(route, ids)
-
-
-for one in ROUTES:
-    app.route(one.template.replace("{", "<").replace("}", ">"), method=list(one.methods))(_handler(one))
-
-
-@app.not_found
-def answer_unknown_route(_error: Exception) -> Response[Any]:
-    """Answer a call of an unknown path or method."""
-    return answer_call(None, {})
+    return answer.for_gateway
 
 
 @cache

@@ -13,12 +13,11 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from evercert.authority.acme import paths as acme_paths
 from evercert.authority.infisical_api.dispatcher import Api, misconfigured
-from evercert.authority.infisical_api.endpoint import Route
 from evercert.authority.infisical_api.paths import without_trailing_slash
+from evercert.authority.infisical_api.router import Router
 from evercert.authority.infisical_api.routes import ROUTES
 from evercert.authority.infisical_api.services import ServicePorts, Services
 from evercert.authority.infisical_api.settings import AuthoritySettings
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from evercert.http_client.documents import HTTPDocuments
 
 logger = Logger(service="authority")
-app = APIGatewayHttpResolver()
+router = Router(ROUTES)
 LEVELS = {"answered": logger.info, "refused": logger.info, "unavailable": logger.warning}
 DAY = timedelta(days=1)
 
@@ -65,7 +64,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     event = without_trailing_slash(event)
     if (resource := acme_paths.parse(str(event.get("rawPath")))) is not None:
         return answer_acme(resource, event)
-    return app.resolve(event, context)
+    return answer_call(event)
 
 
 def answer_acme(resource: Resource, event: dict[str, Any]) -> dict[str, Any]:
@@ -78,13 +77,12 @@ def answer_acme(resource: Resource, event: dict[str, Any]) -> dict[str, Any]:
         answer = misconfigured(event.get("requestContext", {}))
     else:
         LEVELS.get(log.outcome, logger.error)(log.line)
-    headers = {"Content-Type": answer.kind, **answer.headers}
-    return {"statusCode": answer.status, "headers": headers, "body": answer.body, "isBase64Encoded": False}
+    return answer.for_gateway
 
 
-def answer_call(route: Route[Services] | None, ids: dict[str, str]) -> Response[Any]:
+def answer_call(event: dict[str, Any]) -> dict[str, Any]:
     """Answer a call of the API and log it in one line."""
-    event = app.current_event.raw_event
+    route, ids = router.find(event)
     try:
         with _services().ports.reads.call(route.template if route else "?"):
             answer, log = _api().answer(route, event, ids)
@@ -93,21 +91,7 @@ def answer_call(route: Route[Services] | None, ids: dict[str, str]) -> Response[
         answer = misconfigured(event.get("requestContext", {}))
     else:
         LEVELS.get(log.outcome, logger.error)(log.line)
-    return Response(status_code=answer.status, content_type=answer.kind, body=answer.body, headers={**answer.headers})
-
-
-def _handler(route: Route[Services]) -> Callable[..., Response[Any]]:
-    return lambda **ids: answer_call(route, ids)
-
-
-for one in ROUTES:
-    app.route(one.template.replace("{", "<").replace("}", ">"), method=list(one.methods))(_handler(one))
-
-
-@app.not_found
-def answer_unknown_route(_error: Exception) -> Response[Any]:
-    """Answer a call of an unknown path or method."""
-    return answer_call(None, {})
+    return answer.for_gateway
 
 
 def refresh_crls(_event: object = None) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
@@ -65,7 +64,7 @@ def measure() -> Part:
         part.figures += [
             _ratio(f"one {algorithm} certificate, from HTTP event to answer, without KMS", bare, api, CALL),
             _ratio(f"the signer alone, {algorithm}, without KMS", bare, signer),
-            _ratio(f"that script with the CSR checked twice and an empty HTTP answer, {algorithm}", bare, least),
+            _ratio(f"that script with the CSR checked twice, {algorithm}", bare, least),
             Figure(f"{algorithm} certificates per second of one worker, without KMS", f"{1 / median(api):.0f}"),
         ]
         rows.append((algorithm, *(f"{1000 * median(seen):.2f} ms" for seen in (bare, signer, api))))
@@ -162,15 +161,11 @@ def _script(setting: Setting, ca: CA, order: LeafOrder) -> Callable[[], bytes]:
 
 def _least(script: Callable[[], bytes], request: str) -> Callable[[], object]:
     """Do the minimum that two processes need: a lower bound of the figures."""
-    app = APIGatewayHttpResolver()
-    app.route("/", method="POST")(lambda: Response(200, "application/json", "{}"))
-    event = event_of("POST", "/", {}, b"{}")
 
     def run() -> object:
         if not x509.load_pem_x509_csr(request.encode()).is_signature_valid:
             raise ValueError("the CSR's signature is not valid")
-        script()
-        return app.resolve(event, CONTEXT)  # type: ignore[arg-type]
+        return script()
 
     return run
 

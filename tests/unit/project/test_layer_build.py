@@ -138,7 +138,7 @@ def packages(build, tmp_path):
     (tmp_path / "botocore" / "data").mkdir(parents=True)
     (tmp_path / "botocore" / "data" / "endpoints.json").write_text('{"partitions": []}')
     powertools = "aws_lambda_powertools"
-    more = ("bin", "boto3/examples", "s3transfer", f"{powertools}/event_handler/openapi/swagger_ui")
+    more = ("bin", "boto3/examples", "s3transfer", f"{powertools}/event_handler/openapi")
     utilities = ("parser", "jmespath_utils", "data_classes")
     for extra in (*more, *(f"{powertools}/utilities/{utility}" for utility in utilities)):
         (tmp_path / extra).mkdir(parents=True)
@@ -162,15 +162,13 @@ def test_functions_never_import_boto3(build):
 def test_trim_keeps_only_used_parts_of_powertools(build, packages):
     build.trim(packages)
     powertools = packages / "aws_lambda_powertools"
-    assert {path.name for path in powertools.iterdir()} == {"event_handler", "utilities"}
-    assert list((powertools / "event_handler" / "openapi").iterdir()) == []
+    assert {path.name for path in powertools.iterdir()} == {"utilities"}
     remaining = {path.name for path in (powertools / "utilities").iterdir()}
-    assert remaining == {"__init__.py", "jmespath_utils", "data_classes"}
+    assert remaining == {"__init__.py", "jmespath_utils"}
 
 
 def test_trim_keeps_what_functions_load_of_powertools(build):
-    code = "from aws_lambda_powertools import Logger, Metrics; from aws_lambda_powertools.event_handler import "
-    code += "APIGatewayHttpResolver; import sys; print(*sys.modules)"
+    code = "from aws_lambda_powertools import Logger, Metrics; import sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     within = {name.split(".")[2] for name in loaded if name.startswith("aws_lambda_powertools.utilities.")}
     assert within <= build.UTILITIES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,14 @@ class Answer:
     kind: str
     body: str | bytes
     headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def for_gateway(self) -> dict[str, Any]:
+        """Return the response for API Gateway (payload 2.0), which decodes a body of bytes from base64."""
+        encoded = isinstance(self.body, bytes)
+        body = base64.b64encode(self.body).decode() if isinstance(self.body, bytes) else self.body
+        headers = {"Content-Type": self.kind, **self.headers}
+        return {"statusCode": self.status, "headers": headers, "body": body, "isBase64Encoded": encoded}
 
 
 @dataclass
