@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 
 from evercert.aws.clients import Clients
+from evercert.aws.dynamodb.beside_reader import DynamoDBBesideReader
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
@@ -128,17 +129,17 @@ def _started() -> tuple[Deadline, Clients]:
 def _wired() -> tuple[Ports, Issuance]:
     settings = IssuerSettings.of(os.environ)
     deadline, clients = _started()
-    breakers = DynamoDBBreakers(clients.dynamodb, settings.table)
+    beside = DynamoDBBesideReader(clients.dynamodb, settings.table)
     ports = Ports(
         revisions=DynamoDBRevisions(clients.dynamodb, settings.table),
         records=DynamoDBRecordStore(clients.dynamodb, settings.table),
         queue=SQSQueue(clients.sqs, settings.queue),
         seal=KMSSeal(clients.kms, settings.seal_key, settings.data_stack),
-        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context, now, breakers=breakers),
+        issuers=DynamoDBIssuers(clients.dynamodb, settings.issuers_table, ISSUERS, _context, now, beside=beside),
         destinations=RegisteredDestinations(DestinationContext(settings.stack_id, clients, settings.import_quota)),
         announcer=SNSAnnouncer(clients.sns, settings.topic, settings.stack_id),
         rate_limiter=DynamoDBRateSlots(clients.dynamodb, settings.table),
-        breakers=breakers,
+        breakers=DynamoDBBreakers(clients.dynamodb, settings.table),
         clock=now,
         sleep=_pause,
         deadline=deadline,

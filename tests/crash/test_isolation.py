@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from evercert.aws.clients import Clients
+from evercert.aws.dynamodb.beside_reader import DynamoDBBesideReader
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.rate_slots import DynamoDBRateSlots
@@ -108,7 +109,7 @@ class Workers:
                 TEST_ISSUERS,
                 self.world.context,
                 self.world.clock,
-                breakers=DynamoDBBreakers(clients.dynamodb, table),
+                beside=DynamoDBBesideReader(clients.dynamodb, table),
             ),
             destinations=RegisteredDestinations(DestinationContext(STACK_ID, clients), TEST_DESTINATIONS),
             announcer=SNSAnnouncer(clients.sns, self.world.topic, STACK_ID),

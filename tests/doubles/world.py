@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 
 from evercert.aws.clients import Clients
 from evercert.aws.credential_reader import Credentials
+from evercert.aws.dynamodb.beside_reader import DynamoDBBesideReader
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.due_index import DynamoDBDueIndex
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
@@ -303,8 +304,8 @@ class World:
 
     def _issuers(self) -> DynamoDBIssuers:
         """Return the issuers of a new process."""
-        client, breakers = self.clients.dynamodb, DynamoDBBreakers(self.clients.dynamodb, self.table)
-        return DynamoDBIssuers(client, self.issuers_table, TEST_ISSUERS, self.context, self.clock, breakers=breakers)
+        client, beside = self.clients.dynamodb, DynamoDBBesideReader(self.clients.dynamodb, self.table)
+        return DynamoDBIssuers(client, self.issuers_table, TEST_ISSUERS, self.context, self.clock, beside=beside)
 
     def move_to(self, table: str) -> None:
         """Switch the stack to another certificates table, as the parameter `RestoredTable` does."""

@@ -22,7 +22,7 @@ from tests.tools.local_authority import choose_address
 from tests.tools.local_infisical import CREDENTIALS, beside, definition, plant
 from tests.tools.local_stack import ACCOUNT, ROOT, STACK, Emulator, build, client_arguments, deploy, emulator
 
-CALLS = 11  # of one issuance by a self-signed issuer into one secret, from claim to published
+CALLS = 10  # of one issuance by a self-signed issuer into one secret, from claim to published
 NAMES = [f"kill-{when}-{at}-x" for at in range(1, CALLS + 1) for when in ("before", "after")]
 
 

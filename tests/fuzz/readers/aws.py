@@ -27,6 +27,7 @@ from evercert.aws.authority.signing_ledger_reader import LedgerReading
 from evercert.aws.clients import Clients
 from evercert.aws.credential_reader import Credentials
 from evercert.aws.credential_writer import CredentialSecrets
+from evercert.aws.dynamodb.beside_reader import DynamoDBBesideReader
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers
 from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.issuer_store import DynamoDBOperating
@@ -47,6 +48,7 @@ from evercert.cli.event_queue import TemporaryQueue
 from evercert.cli.files import BadInput
 from evercert.cli.uninstall import leftovers
 from evercert.contracts.queue import Nudge
+from evercert.contracts.read_beside import Needs
 from evercert.contracts.record import Claim, Delivery
 from evercert.destinations.context import DestinationContext, RegisteredDestinations
 from evercert.documents.secret_reference import Credential, Reference
@@ -468,6 +470,9 @@ def tables() -> Iterator[Run]:
     yield operating.issuers
     yield lambda: operating.pauses(START)
     yield lambda: DynamoDBIssuers(client, "i", ISSUERS, lambda: None, lambda: START).open("main")  # type: ignore[arg-type, return-value]
+    beside, needs = DynamoDBBesideReader(client, "t"), Needs(("a",), ("web", "a"))
+    issuers = DynamoDBIssuers(client, "i", ISSUERS, lambda: None, lambda: START, beside=beside)  # type: ignore[arg-type, return-value]
+    yield lambda: issuers.open_beside("main", "web", needs)
     yield lambda: DynamoDBBreakers(client, "t").read("a")
     yield lambda: DynamoDBCertificates(client, "t", "a").certificate("a" * 64)
     yield lambda: DynamoDBCertificates(client, "t", "a").requests_by_id(["a"])
@@ -484,7 +489,7 @@ def rows() -> dict[str, Any]:
         "dynamodb:UpdateItem": {"Attributes": item},
         "dynamodb:Query": {"Items": [item], "Count": 1},
         "dynamodb:Scan": {"Items": [item], "Count": 1},
-        "dynamodb:BatchGetItem": {"Responses": {"i": [item]}, "UnprocessedKeys": {}},
+        "dynamodb:BatchGetItem": {"Responses": {"i": [item], "t": [item]}, "UnprocessedKeys": {}},
         "dynamodb:PutItem": {}, "dynamodb:DeleteItem": {}, "dynamodb:TransactWriteItems": {},
     }  # fmt: skip
 

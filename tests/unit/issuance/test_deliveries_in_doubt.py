@@ -12,7 +12,7 @@ from evercert.errors import Unavailable
 from tests.doubles.fakes import LEASE, Bench, FakeDestination, spec
 from tests.doubles.scripted_ca import ScriptedCA
 from tests.doubles.world import Killed
-from tests.unit.issuance.test_run_memory import BreakerReader
+from tests.unit.issuance.test_run_memory import BesideReader
 
 BOTH, ALL = ("here", "there"), ("here", "there", "third")
 OTHER_NAME = {"common-name": "new.example.com", "ttl": "90d"}
@@ -160,7 +160,7 @@ def test_bug_in_one_destination_does_not_stop_the_others(bench: Bench, monkeypat
         return {}["bug"] if component.settings["to"] == "there" else opened(component, certificate)
 
     monkeypatch.setattr(bench.destinations, "open", open_one)
-    object.__setattr__(bench.ports, "issuers", BreakerReader(known=bench.issuers.known))
+    object.__setattr__(bench.ports, "issuers", BesideReader(known=bench.issuers.known))
     bench.want(spec(to=BOTH))
     bench.run()
     assert stored(bench).revision == 1

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from evercert.contracts.consumers import ConsumerDirectory
 from evercert.contracts.destination import Destinations
 from evercert.contracts.events import Outcome
-from evercert.contracts.issuer import Issuers, OpenIssuer
+from evercert.contracts.issuer import Issuers
 from evercert.contracts.probe import Prober
 from evercert.contracts.queue import Queue
 from evercert.contracts.record import Claim, Delivery, Record
@@ -204,16 +204,6 @@ class BreakerStore(Protocol):
 
     def take_turn(self, state: BreakerState, now: datetime, within: timedelta) -> datetime | None:
         """Reserve and return the next free turn of a slow service; None if none is free within this time."""
-
-
-@runtime_checkable
-class BreakerReadingIssuers(Issuers, Protocol):
-    """Issuers that can be opened, and breakers that can be read, in one call."""
-
-    def open_beside(
-        self, name: str, certificate: str | None, services: Sequence[str]
-    ) -> tuple[OpenIssuer, Mapping[str, BreakerState]]:
-        """Return what `open` returns, with the breakers of these services or with none; raise what `open` raises."""
 
 
 class Announcer(Protocol):

@@ -1,4 +1,4 @@
-"""Memory of one run: keys that it sealed, destinations that it opened, and breakers that it read a moment ago.
+"""Memory of one run: keys that it sealed, destinations that it opened, breakers and kept revisions that it read.
 
 Nothing of it outlives the run. A run that resumes another one reads everything again.
 """
@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 
 from evercert.contracts.destination import Destination, Destinations
 from evercert.contracts.issuer import Issuers, OpenIssuer
-from evercert.contracts.ports import BreakerReadingIssuers, BreakerState, BreakerStore, Ports, Seal
+from evercert.contracts.ports import BreakerState, BreakerStore, Ports, Seal
+from evercert.contracts.read_beside import Needs, ReadingIssuers
 from evercert.contracts.record import Record
+from evercert.contracts.revisions import KeptRevisions, RevisionStore
 from evercert.deadline import Clock
 from evercert.pki.keys import PrivateKey
 from evercert.registry import Component
@@ -24,13 +26,27 @@ BREAKER_LASTS = timedelta(seconds=5)  # a run may last a minute, and another run
 def remembering(ports: Ports, record: Record) -> Ports:
     """Return the ports of one run for this record, with its memory."""
     breakers, destinations = RunBreakers(ports.breakers, ports.clock), RunDestinations(ports.destinations)
+    revisions = RunRevisions(ports.revisions)
+
+    def needs() -> Needs:
+        delivers = may_deliver(record, ports.clock())
+        return Needs(_services(record, destinations), (record.name, record.uid) if delivers else None)
+
     return replace(
         ports,
         seal=RunSeal(ports.seal),
         destinations=destinations,
         breakers=breakers,
-        issuers=RunIssuers(ports.issuers, breakers, lambda: _services(record, destinations)),
+        revisions=revisions,
+        issuers=RunIssuers(ports.issuers, breakers, revisions, needs),
     )
+
+
+def may_deliver(record: Record, now: datetime) -> bool:
+    """Whether this run will probably need the kept revisions; if it does without them, it reads them later."""
+    if record.spec.lifecycle.keep_revisions == 0:
+        return False
+    return record.pending is not None or record.renew_at is None or record.renew_at <= now
 
 
 def _services(record: Record, destinations: Destinations) -> tuple[str, ...]:
@@ -43,24 +59,50 @@ def _services(record: Record, destinations: Destinations) -> tuple[str, ...]:
 
 
 class RunIssuers:
-    """Issuers that are opened together with the breakers that the run will need."""
+    """Issuers that are opened together with what the run will need beside them."""
 
-    def __init__(self, issuers: Issuers, breakers: RunBreakers, needed: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(
+        self, issuers: Issuers, breakers: RunBreakers, revisions: RunRevisions, needs: Callable[[], Needs]
+    ) -> None:
         self._issuers = issuers
         self._breakers = breakers
-        self._needed = needed
-        self._missing: tuple[str, ...] | None = None
+        self._revisions = revisions
+        self._needs = needs
+        self._missing: Needs | None = None
 
     def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         """Return the issuer; raise what the wrapped issuers raise."""
-        if not isinstance(self._issuers, BreakerReadingIssuers):
+        if not isinstance(self._issuers, ReadingIssuers):
             return self._issuers.open(name, certificate)
         if self._missing is None:
-            self._missing = self._needed()
-        opened, states = self._issuers.open_beside(name, certificate, self._missing)
-        self._breakers.remember(states)
-        self._missing = tuple(service for service in self._missing if service not in states)
+            self._missing = self._needs()
+        opened, found = self._issuers.open_beside(name, certificate, self._missing)
+        self._breakers.remember(found.breakers)
+        self._revisions.remember(found.revisions)
+        self._missing = Needs(
+            tuple(service for service in self._missing.services if service not in found.breakers),
+            self._missing.revisions_of if found.revisions is None else None,
+        )
         return opened
+
+
+class RunRevisions:
+    """Kept revisions of the certificate of a run, read once: under its claim, no other run writes them."""
+
+    def __init__(self, revisions: RevisionStore) -> None:
+        self._revisions = revisions
+        self._known: KeptRevisions | None = None
+
+    def remember(self, found: KeptRevisions | None) -> None:
+        """Remember revisions that were read together with an issuer; None if they were not."""
+        if found is not None:
+            self._known = found
+
+    def read(self, name: str, uid: str) -> KeptRevisions:
+        """Return the revisions; read them unless they are known."""
+        if self._known is None:
+            self._known = self._revisions.read(name, uid)
+        return self._known
 
 
 class RunSeal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,21 +37,11 @@ class DynamoDBBreakers:
     def read(self, service: str, *, latest: bool = False) -> BreakerState:
         """Return the state. Delete attributes that do not parse (manual edits) and treat them as absent."""
         with translated(f"read the circuit breaker of {service}"):
-            answer = self._client.get_item(TableName=self._table, Key=_key(service), ConsistentRead=latest)
-        return self._state(service, answer.get("Item", {}))
+            answer = self._client.get_item(TableName=self._table, Key=breaker_key(service), ConsistentRead=latest)
+        return self.state(service, answer.get("Item", {}))
 
-    def request(self, services: Sequence[str]) -> dict[str, Any]:
-        """Return the part of a BatchGetItem that reads these breakers, by the name of the table."""
-        return {self._table: {"Keys": [_key(service) for service in services]}}
-
-    def found(self, services: Sequence[str], answer: Mapping[str, Any]) -> dict[str, BreakerState]:
-        """Return the states of an answer to this BatchGetItem; none if DynamoDB left one out."""
-        if self._table in answer.get("UnprocessedKeys", {}):
-            return {}
-        stored = {item["pk"]["S"]: item for item in answer.get("Responses", {}).get(self._table, [])}
-        return {service: self._state(service, stored.get(_key(service)["pk"]["S"], {})) for service in services}
-
-    def _state(self, service: str, item: Mapping[str, Any]) -> BreakerState:
+    def state(self, service: str, item: Mapping[str, Any]) -> BreakerState:
+        """Return the state in this item, which may be empty; see `read`."""
         values = items.plain(item)
         failures, until = values.get("failures"), items.moment(values.get("shut_until"))
         apart, slow_until = values.get("apart"), items.moment(values.get("slow_until"))
@@ -110,7 +100,7 @@ class DynamoDBBreakers:
         try:
             answer = self._client.update_item(
                 TableName=self._table,
-                Key=_key(state.service),
+                Key=breaker_key(state.service),
                 UpdateExpression=change,
                 ConditionExpression=condition,
                 ExpressionAttributeNames={"#next_free": "next_free"},
@@ -131,7 +121,9 @@ class DynamoDBBreakers:
         """Return the answer, or None if the condition failed."""
         with translated(doing):
             try:
-                return self._client.update_item(TableName=self._table, Key=_key(state.service), **update.arguments())
+                return self._client.update_item(
+                    TableName=self._table, Key=breaker_key(state.service), **update.arguments()
+                )
             except ClientError as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return None
@@ -149,5 +141,6 @@ def _milliseconds(answer: Any) -> int:  # noqa: ANN401 (the client's answer)
     return found
 
 
-def _key(service: str) -> dict[str, Any]:
+def breaker_key(service: str) -> dict[str, Any]:
+    """Return the key of the item of this service."""
     return {"pk": {"S": f"breaker#{service.replace(' ', '#')}"}, "sk": {"S": "breaker"}}
