@@ -23,7 +23,7 @@ class FakeRevisions:
         """Return the new item by its key; raise RevisionsNotKept."""
         stored = items.plain(self.items.get((items.pk(name), SORT), {}))
         if stored.get("version") != kept.seen.version:
-            raise RevisionsNotKept("an operator wrote them at the same time")
+            raise RevisionsNotKept("they were changed or deleted during the run")
         changes = kept_update(kept).changes
         item = {**items.key(name, SORT), **{key: items.attribute(value) for key, value in changes.items()}}
         if size(item) > LIMIT:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from evercert.contracts.issuer import Issued, OpenIssuer, Request
 from evercert.contracts.ports import BreakerState, Changes, ClaimedRecord
-from evercert.contracts.read_beside import Needs, ReadBeside
+from evercert.contracts.read_beside import FoundBeside, Needs
 from evercert.contracts.record import Delivery
-from evercert.contracts.revisions import KeptRevisions, RevisionStore
+from evercert.contracts.revisions import RevisionStore
 from evercert.errors import OutOfTime, SealBroken, Unavailable
 from evercert.issuance.run_memory import BREAKER_LASTS, RunBreakers, RunSeal
 from evercert.issuers.self_signed import SelfSigned
@@ -47,27 +46,15 @@ class BesideReader(FakeIssuers):
     asked: list[Needs] = field(default_factory=list)
     answers: bool = True
 
-    def open_beside(self, name: str, certificate: str | None, needs: Needs) -> tuple[OpenIssuer, ReadBeside]:
+    def open_beside(self, name: str, certificate: str | None, needs: Needs) -> tuple[OpenIssuer, FoundBeside]:
         self.asked.append(needs)
         opened = self.open(name, certificate)
         if not self.answers:
-            return opened, ReadBeside()
+            return opened, FoundBeside()
         kept = (
             None if self.revisions is None or needs.revisions_of is None else self.revisions.read(*needs.revisions_of)
         )
-        return opened, ReadBeside({service: BreakerState(service) for service in needs.services}, kept)
-
-
-@dataclass
-class CountedRevisions:
-    """Kept revisions that count their reads."""
-
-    stored: RevisionStore
-    reads: int = 0
-
-    def read(self, name: str, uid: str) -> KeptRevisions:
-        self.reads += 1
-        return self.stored.read(name, uid)
+        return opened, FoundBeside({service: BreakerState(service) for service in needs.services}, kept)
 
 
 class Failing(SelfSigned):
@@ -155,67 +142,6 @@ def test_breakers_that_were_left_out_are_read(bench: Bench) -> None:
     bench.want(spec(to=("here", "there")))
     assert bench.run() == "certificate.issued"
     assert breakers.reads == ["shelf", "other"]
-
-
-# -- kept revisions ------------------------------------------------------------------------------------------------------
-def reading(bench: Bench, *, answers: bool = True, keep: int = 2) -> tuple[BesideReader, CountedRevisions]:
-    """Make issuers that read the kept revisions too, and count those that are read on their own."""
-    issuers = BesideReader(known=bench.issuers.known, revisions=bench.revisions, answers=answers)
-    counted = CountedRevisions(bench.revisions)
-    object.__setattr__(bench.ports, "issuers", issuers)
-    object.__setattr__(bench.ports, "revisions", counted)
-    shelves(bench)
-    bench.want(spec(to=("here",), lifecycle={"keep-revisions": keep}))
-    return issuers, counted
-
-
-def kept_by(bench: Bench) -> list[int]:
-    return [kept.revision for kept in bench.revisions.read("web", bench.record().uid).revisions]
-
-
-@pytest.mark.parametrize(("answers", "reads"), [(True, 0), (False, 3)])
-def test_kept_revisions_are_read_with_the_issuer(bench: Bench, answers: bool, reads: int) -> None:
-    _, counted = reading(bench, answers=answers)
-    assert [bench.run(), renew(bench), renew(bench)] == ["certificate.issued", *["certificate.renewed"] * 2]
-    assert (kept_by(bench), counted.reads) == ([3, 2], reads)  # revision 1 has expired
-
-
-def test_resumed_run_reads_kept_revisions_again(bench: Bench) -> None:
-    issuers, counted = reading(bench)
-    bench.run()
-    shelf: Any = bench.destinations.known["here"]
-
-    def fail() -> None:
-        shelf.while_delivering = lambda: None
-        raise Unavailable("busy")
-
-    shelf.while_delivering = fail
-    assert renew(bench) == "certificate.failed"
-    bench.clock.now = bench.record().retry_at or bench.clock.now
-    assert bench.run() == "certificate.renewed"
-    uid = bench.record().uid
-    assert [needs.revisions_of for needs in issuers.asked] == [("web", uid)] * 3
-    assert (kept_by(bench), counted.reads) == ([2, 1], 0)
-
-
-@pytest.mark.parametrize("keep", [0, 2])
-def test_kept_revisions_are_read_only_if_needed(bench: Bench, keep: int) -> None:
-    issuers, counted = reading(bench, keep=keep)
-    bench.run()
-    bench.clock.advance(hours=30)  # a status check
-    bench.run()
-    assert [needs.revisions_of is None for needs in issuers.asked] == [keep == 0, True]
-    assert counted.reads == 0
-
-
-def test_early_request_reads_kept_revisions_on_its_own(bench: Bench) -> None:
-    """A run that looked as if it had nothing to deliver."""
-    issuers, counted = reading(bench)
-    bench.run()
-    bench.table.request("web", bench.clock())
-    assert bench.run() == "certificate.renewed"
-    assert issuers.asked[-1].revisions_of is None
-    assert (kept_by(bench), counted.reads) == ([2, 1], 1)
 
 
 def test_unknown_destination_does_not_hide_the_others(bench: Bench) -> None:

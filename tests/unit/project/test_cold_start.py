@@ -15,14 +15,19 @@ from tests.tools.local_stack import ROOT
 PACKAGE = ROOT / "layers" / "evercert"
 
 
-def loaded(function: str) -> set[str]:
-    """Return the top-level modules of a new interpreter after importing the function."""
+def modules(function: str) -> set[str]:
+    """Return the modules of a new interpreter after importing the function."""
     done = subprocess.run(
         [sys.executable, "-c", "import app, sys; print(*sys.modules)"],
         capture_output=True, text=True, check=True,
         env={"PYTHONPATH": f"{PACKAGE}:{ROOT / 'functions' / function}"},
     )  # fmt: skip
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    return set(done.stdout.split())
+
+
+def loaded(function: str) -> set[str]:
+    """Return the top-level modules."""
+    return {name.partition(".")[0] for name in modules(function)}
 
 
 @pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
@@ -43,6 +48,12 @@ def test_functions_do_not_load_the_http_client_at_start(function: str) -> None:
 @pytest.mark.parametrize("function", ["checker", "issuer", "authority", "signer"])
 def test_functions_do_not_load_dnspython_at_start(function: str) -> None:
     assert "dns" not in loaded(function)
+
+
+@pytest.mark.parametrize("function", ["authority", "administration"])
+def test_functions_do_not_load_event_handlers(function: str) -> None:
+    """The event handlers of Powertools took a quarter of the authority's start."""
+    assert not [name for name in modules(function) if name.startswith("aws_lambda_powertools.event_handler")]
 
 
 def test_issuer_does_not_load_difflib_at_start() -> None:

@@ -20,7 +20,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class ReadBeside:
+class FoundBeside:
     """Breakers by service, and kept revisions; what is missing has to be read on its own."""
 
     breakers: Mapping[str, BreakerState] = field(default_factory=dict)
@@ -28,8 +28,8 @@ class ReadBeside:
 
 
 @runtime_checkable
-class ReadingIssuers(Issuers, Protocol):
+class BatchingIssuers(Issuers, Protocol):
     """Issuers that can be opened, and other needs of a run read, in one call."""
 
-    def open_beside(self, name: str, certificate: str | None, needs: Needs) -> tuple[OpenIssuer, ReadBeside]:
-        """Return what `open` returns, with all of the needs or with none; raise what `open` raises."""
+    def open_beside(self, name: str, certificate: str | None, needs: Needs) -> tuple[OpenIssuer, FoundBeside]:
+        """Return what `open` returns, and everything that is needed, or nothing of it; raise what `open` raises."""

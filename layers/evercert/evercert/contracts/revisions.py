@@ -62,7 +62,7 @@ class RevisionsToKeep:
 
 
 class RevisionsNotKept(Exception):
-    """The kept revisions have no room, or an operator wrote them since they were read."""
+    """The kept revisions have no room, or were changed or deleted since they were read."""
 
 
 class RevisionStore(Protocol):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from evercert.contracts.destination import Destination, Destinations
 from evercert.contracts.issuer import Issuers, OpenIssuer
 from evercert.contracts.ports import BreakerState, BreakerStore, Ports, Seal
-from evercert.contracts.read_beside import Needs, ReadingIssuers
+from evercert.contracts.read_beside import BatchingIssuers, Needs
 from evercert.contracts.record import Record
 from evercert.contracts.revisions import KeptRevisions, RevisionStore
 from evercert.deadline import Clock
@@ -29,8 +29,8 @@ def remembering(ports: Ports, record: Record) -> Ports:
     revisions = RunRevisions(ports.revisions)
 
     def needs() -> Needs:
-        delivers = may_deliver(record, ports.clock())
-        return Needs(_services(record, destinations), (record.name, record.uid) if delivers else None)
+        kept = (record.name, record.uid) if _needs_revisions(record, ports.clock()) else None
+        return Needs(_services(record, destinations), kept)
 
     return replace(
         ports,
@@ -42,11 +42,15 @@ def remembering(ports: Ports, record: Record) -> Ports:
     )
 
 
-def may_deliver(record: Record, now: datetime) -> bool:
-    """Whether this run will probably need the kept revisions; if it does without them, it reads them later."""
-    if record.spec.lifecycle.keep_revisions == 0:
+def _needs_revisions(record: Record, now: datetime) -> bool:
+    """Whether the run will probably need the kept revisions; if others need them after all, they read them then."""
+    if record.spec.lifecycle.keep_revisions == 0 or record.spec.certificate_id is not None:
         return False
-    return record.pending is not None or record.renew_at is None or record.renew_at <= now
+    if record.rolls_back or record.facts is None:
+        return True
+    if record.pending is not None:
+        return record.pending.chain is not None  # else it may wait for its issuer for a long time
+    return record.renew_at is not None and record.renew_at <= now
 
 
 def _services(record: Record, destinations: Destinations) -> tuple[str, ...]:
@@ -72,37 +76,36 @@ class RunIssuers:
 
     def open(self, name: str, certificate: str | None = None) -> OpenIssuer:
         """Return the issuer; raise what the wrapped issuers raise."""
-        if not isinstance(self._issuers, ReadingIssuers):
+        if not isinstance(self._issuers, BatchingIssuers):
             return self._issuers.open(name, certificate)
         if self._missing is None:
             self._missing = self._needs()
         opened, found = self._issuers.open_beside(name, certificate, self._missing)
         self._breakers.remember(found.breakers)
-        self._revisions.remember(found.revisions)
-        self._missing = Needs(
-            tuple(service for service in self._missing.services if service not in found.breakers),
-            self._missing.revisions_of if found.revisions is None else None,
-        )
+        services, revisions_of = self._missing.services, self._missing.revisions_of
+        if revisions_of is not None and found.revisions is not None:
+            self._revisions.remember(*revisions_of, found.revisions)
+            revisions_of = None
+        self._missing = Needs(tuple(one for one in services if one not in found.breakers), revisions_of)
         return opened
 
 
 class RunRevisions:
-    """Kept revisions of the certificate of a run, read once: under its claim, no other run writes them."""
+    """Kept revisions that are read once in a run: under its claim, no other run writes those of its certificate."""
 
     def __init__(self, revisions: RevisionStore) -> None:
         self._revisions = revisions
-        self._known: KeptRevisions | None = None
+        self._known: dict[tuple[str, str], KeptRevisions] = {}
 
-    def remember(self, found: KeptRevisions | None) -> None:
-        """Remember revisions that were read together with an issuer; None if they were not."""
-        if found is not None:
-            self._known = found
+    def remember(self, name: str, uid: str, found: KeptRevisions) -> None:
+        """Remember revisions that were read together with an issuer."""
+        self._known[name, uid] = found
 
     def read(self, name: str, uid: str) -> KeptRevisions:
         """Return the revisions; read them unless they are known."""
-        if self._known is None:
-            self._known = self._revisions.read(name, uid)
-        return self._known
+        if (name, uid) not in self._known:
+            self._known[name, uid] = self._revisions.read(name, uid)
+        return self._known[name, uid]
 
 
 class RunSeal:

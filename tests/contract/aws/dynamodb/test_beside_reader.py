@@ -14,7 +14,7 @@ from evercert.aws.dynamodb.issuer_loader import DynamoDBIssuers
 from evercert.aws.dynamodb.record_store import DynamoDBRecordStore
 from evercert.aws.dynamodb.revision_store import DynamoDBRevisions
 from evercert.contracts.ports import BreakerState
-from evercert.contracts.read_beside import Needs, ReadBeside
+from evercert.contracts.read_beside import FoundBeside, Needs
 from evercert.contracts.record import Claim, Record
 from evercert.contracts.revisions import KeptRevision, KeptRevisions, RevisionsToKeep
 from evercert.documents.spec import Component
@@ -97,18 +97,18 @@ def test_everything_is_read_in_one_call(world: World, client: Batches, issuers: 
     opened, found = issuers.open_beside("main", "web", Needs(SERVICES, ("web", UID)))
     assert opened.name == "main" and len(client.requests) == 1
     assert kept.revisions and kept.version == 1
-    assert found == ReadBeside({service: breakers.read(service) for service in SERVICES}, kept)
+    assert found == FoundBeside({service: breakers.read(service) for service in SERVICES}, kept)
     assert found.breakers["acm"].failures == 2
 
 
 def test_revisions_of_another_uid_do_not_count(world: World, issuers: DynamoDBIssuers) -> None:
     kept = keep(world, "web", UID)
     _, found = issuers.open_beside("main", "web", Needs((), ("web", "11111111" + UID[8:])))
-    assert found == ReadBeside({}, KeptRevisions((), kept.version))
+    assert found == FoundBeside({}, KeptRevisions((), kept.version))
 
 
 def test_certificate_without_kept_revisions_has_none(issuers: DynamoDBIssuers) -> None:
-    assert issuers.open_beside("main", "web", Needs((), ("web", UID)))[1] == ReadBeside({}, KeptRevisions())
+    assert issuers.open_beside("main", "web", Needs((), ("web", UID)))[1] == FoundBeside({}, KeptRevisions())
 
 
 def test_only_what_is_needed_is_read(world: World, client: Batches, issuers: DynamoDBIssuers) -> None:
@@ -126,7 +126,7 @@ def test_nothing_counts_if_dynamodb_left_keys_out(
 ) -> None:
     keep(world, "web", UID)
     setattr(client, how, {world.table})
-    assert issuers.open_beside("main", "web", Needs(SERVICES, ("web", UID)))[1] == ReadBeside()
+    assert issuers.open_beside("main", "web", Needs(SERVICES, ("web", UID)))[1] == FoundBeside()
 
 
 def test_busy_issuers_table_is_unavailable(world: World, client: Batches, issuers: DynamoDBIssuers) -> None:

@@ -11,7 +11,10 @@ S = TypeVar("S")
 
 
 class Router(Generic[S]):
-    """The routes of one function; each `{name}` of a template stands for one non-empty segment of the path."""
+    """The routes of one function; each `{name}` of a template stands for one non-empty segment of the path.
+
+    The stage of the API must be `$default`: the name of another one would be part of the path.
+    """
 
     def __init__(self, routes: Iterable[Route[S]]) -> None:
         self._routes: dict[tuple[str, int], list[tuple[list[str], Route[S]]]] = {}

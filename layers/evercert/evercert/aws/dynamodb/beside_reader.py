@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.circuit_breakers import DynamoDBBreakers, breaker_key
 from evercert.aws.dynamodb.revision_store import SORT, read_kept
-from evercert.contracts.read_beside import Needs, ReadBeside
+from evercert.contracts.read_beside import FoundBeside, Needs
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -32,19 +32,19 @@ class DynamoDBBesideReader:
         keys.append(items.key(needs.revisions_of[0], SORT))
         return {self._table: {"Keys": keys, "ConsistentRead": True}}
 
-    def found(self, needs: Needs, answer: Mapping[str, Any]) -> ReadBeside:
+    def found(self, needs: Needs, answer: Mapping[str, Any]) -> FoundBeside:
         """Return what the answer contains; nothing if DynamoDB left a key out."""
         if self._table in answer.get("UnprocessedKeys", {}) or self._table not in answer.get("Responses", {}):
-            return ReadBeside()
-        stored = {(item["pk"]["S"], item["sk"]["S"]): item for item in answer["Responses"][self._table]}
+            return FoundBeside()
+        stored = {_place(item): item for item in answer["Responses"][self._table]}
         breakers, kept = {}, None
         for service in needs.services:
             breakers[service] = self._breakers.state(service, stored.get(_place(breaker_key(service)), {}))
         if needs.revisions_of is not None:
             name, uid = needs.revisions_of
             kept = read_kept(stored.get(_place(items.key(name, SORT))), uid)
-        return ReadBeside(breakers, kept)
+        return FoundBeside(breakers, kept)
 
 
-def _place(key: Mapping[str, Any]) -> tuple[str, str]:
-    return key["pk"]["S"], key["sk"]["S"]
+def _place(key: Mapping[str, Any]) -> tuple[str, object]:
+    return key["pk"]["S"], key.get("sk", {}).get("S")

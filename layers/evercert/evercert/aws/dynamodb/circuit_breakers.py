@@ -28,7 +28,7 @@ MOST_FAILURES = 1_000_000  # in a row; a larger count is a manual edit
 
 
 class DynamoDBBreakers:
-    """Circuit breakers of a stack; eventually consistent reads cost half, and an extra call now and then."""
+    """Circuit breakers of a stack, read eventually consistent: half the price, and an extra call now and then."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class DynamoDBBreakers:
         return self.state(service, answer.get("Item", {}))
 
     def state(self, service: str, item: Mapping[str, Any]) -> BreakerState:
-        """Return the state in this item, which may be empty; see `read`."""
+        """Return the state in this item, which may be empty; delete attributes that do not parse, as `read` does."""
         values = items.plain(item)
         failures, until = values.get("failures"), items.moment(values.get("shut_until"))
         apart, slow_until = values.get("apart"), items.moment(values.get("slow_until"))

@@ -13,7 +13,7 @@ from evercert.aws.clients import translated
 from evercert.aws.dynamodb import items
 from evercert.aws.dynamodb.pauses import PAUSE, pause_key, read_pause
 from evercert.contracts.issuer import OpenIssuer, SelfIssuer
-from evercert.contracts.read_beside import Needs, ReadBeside
+from evercert.contracts.read_beside import FoundBeside, Needs
 from evercert.contracts.spec_store import STACK, PauseTarget
 from evercert.deadline import Clock
 from evercert.errors import Misconfigured, Unavailable
@@ -58,7 +58,7 @@ class DynamoDBIssuers:
         """
         return self.open_beside(name, certificate, Needs())[0]
 
-    def open_beside(self, name: str, certificate: str | None, needs: Needs) -> tuple[OpenIssuer, ReadBeside]:
+    def open_beside(self, name: str, certificate: str | None, needs: Needs) -> tuple[OpenIssuer, FoundBeside]:
         """Return what `open` returns, and what the run needs beside it, read in the same call.
 
         The breaker of the issuer is included if this process has opened it before. Nothing is returned beside it if
@@ -86,7 +86,7 @@ class DynamoDBIssuers:
         known = self._known.get(name)
         return [] if known is None or isinstance(known[1].issuer, SelfIssuer) else [known[1].service]
 
-    def _read(self, name: str, keys: Sequence[str], needs: Needs) -> tuple[dict[str, items.Item], ReadBeside]:
+    def _read(self, name: str, keys: Sequence[str], needs: Needs) -> tuple[dict[str, items.Item], FoundBeside]:
         """Read all keys, and what is needed beside them, in one call."""
         wanted: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": True}}
         if self._beside is not None:
@@ -96,7 +96,7 @@ class DynamoDBIssuers:
         if self._table in answer.get("UnprocessedKeys", {}):
             raise Unavailable(f"cannot read issuer {name}: the table {self._table} is busy")
         found = {item["pk"]["S"]: item for item in answer.get("Responses", {}).get(self._table, [])}
-        return found, ReadBeside() if self._beside is None else self._beside.found(needs, answer)
+        return found, FoundBeside() if self._beside is None else self._beside.found(needs, answer)
 
 
 def read_definition(item: items.Item, name: str) -> Component:

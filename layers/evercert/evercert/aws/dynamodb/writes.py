@@ -103,7 +103,7 @@ class Writes:
                 raise ConditionFailed(error.items[0]) from error
             if taken:
                 return False
-            raise RevisionsNotKept("an operator wrote them at the same time") from error
+            raise RevisionsNotKept("they were changed or deleted during the run") from error
         except ClientError as error:
             large = [reason.get("Code") == INVALID and _is_about_size(reason) for reason in cancellation_reasons(error)]
             if any(large[:2]):
