@@ -167,6 +167,15 @@ def test_waste_is_counted() -> None:
         judge(world, watch)
 
 
+def test_revision_in_doubt_is_no_waste_if_the_clock_went_back() -> None:
+    """A run died while it delivered a certificate of the wrong clock: its successor gives it up, and revokes nothing."""
+    steps: list[tuple[Any, ...]] = [
+        ("struck", ("due",), 18, "before", ("stall", 700)), ("break", "secretsmanager", "throttled"), ("renewal",),
+        ("clock", -7_200), ("remake", "api"), ("run", "web"),
+    ]  # fmt: skip
+    assert problem_of(715_373_833, steps) is None
+
+
 def test_failing_schedule_is_shrunk() -> None:
     steps = [("tick",), ("edit", "web", "ttl", "no duration"), ("messages",), ("request", "api")]
     assert list(shortened(3, steps).steps) == [steps[1]]

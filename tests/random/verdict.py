@@ -140,6 +140,15 @@ def _named_as_given_up(uid: str, outcomes: list[Outcome]) -> set[tuple[str, int]
     return {(uid, int(revision)) for revision in named}
 
 
+def _given_up_in_doubt(world: Universe) -> set[tuple[str, int]]:
+    """Return the revisions that were given up and not revoked, because a run died while it delivered them."""
+    found = set()
+    for outcome in (outcome for name in NAMES for outcome in world.table.history(name)):
+        if match := re.match(r"revision (\d+) .*: not revoked: it may be in use$", outcome.data.get("gave_up", "")):
+            found.add((outcome.uid, int(match[1])))
+    return found
+
+
 def _imported(world: Universe) -> None:
     """P2 in ACM: one ARN for each certificate and `Name`, even if responses were lost."""
     if world.went_back:
@@ -153,7 +162,7 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
     """P2: if the CA remembers tokens, what it signed was delivered, or given up for a reason."""
     ca, own = world.definitions.ca, world.definitions.self_signed
     alive = {record.uid for record in world.records()}
-    wasted = []
+    wasted, in_doubt = [], _given_up_in_doubt(world)
     for signed in ca.issued:
         uid, revision = which = world.tokens.get(signed, ("a deleted record", 0))
         figures.signed_by_ca += 1
@@ -161,7 +170,7 @@ def _waste(world: Universe, watch: Watch, figures: Figures) -> None:
             figures.delivered_of_ca += 1
         elif which in world.disturbed or which in watch.overdue or uid not in alive or uid in world.listed:
             figures.given_up += 1
-        elif world.went_back and Chain.from_pem(ca.issued[signed]).serial_number in ca.revoked:
+        elif world.went_back and (Chain.from_pem(ca.issued[signed]).serial_number in ca.revoked or which in in_doubt):
             figures.given_up += 1  # signed by a clock that was ahead, and not valid yet
         else:
             wasted.append(f"revision {revision} of {uid}")
