@@ -23,11 +23,11 @@ class FakeRevisions:
         """Return the new item by its key; raise RevisionsNotKept."""
         stored = items.plain(self.items.get((items.pk(name), SORT), {}))
         if stored.get("version") != kept.seen.version:
-            raise RevisionsNotKept("they were changed or deleted during the run")
+            raise RevisionsNotKept("the kept revisions were changed or deleted during the run")
         changes = kept_update(kept).changes
         item = {**items.key(name, SORT), **{key: items.attribute(value) for key, value in changes.items()}}
         if size(item) > LIMIT:
-            raise RevisionsNotKept("they have no room")
+            raise RevisionsNotKept("the kept revisions have no room")
         return {(items.pk(name), SORT): item}
 
     def delete(self, name: str, uid: str) -> None:

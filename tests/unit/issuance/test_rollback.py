@@ -201,7 +201,7 @@ def test_operator_who_deletes_meanwhile_delays_no_renewal(bench: Bench, monkeypa
     renew(bench)
     (warning,) = bench.announcer.announced[-1].data["warnings"]
     assert warning.startswith(
-        "revision 2 cannot be restored by a rollback later, because it was not kept: they were changed"
+        "revision 2 cannot be restored by a rollback later, because it was not kept: the kept revisions were"
     )
     assert kept(bench) == []
     assert bench.record().facts.revision == 2

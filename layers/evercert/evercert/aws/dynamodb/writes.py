@@ -103,13 +103,13 @@ class Writes:
                 raise ConditionFailed(error.items[0]) from error
             if taken:
                 return False
-            raise RevisionsNotKept("they were changed or deleted during the run") from error
+            raise RevisionsNotKept("the kept revisions were changed or deleted during the run") from error
         except ClientError as error:
             large = [reason.get("Code") == INVALID and _is_about_size(reason) for reason in cancellation_reasons(error)]
             if any(large[:2]):
                 raise _no_room(outcome.name) from error
             if any(large):
-                raise RevisionsNotKept("they have no room under DynamoDB's 400 KB") from error
+                raise RevisionsNotKept("the kept revisions have no room under DynamoDB's 400 KB") from error
             raise
         return True
 
