@@ -27,7 +27,7 @@ class FakeRevisions:
         changes = kept_update(kept).changes
         item = {**items.key(name, SORT), **{key: items.attribute(value) for key, value in changes.items()}}
         if size(item) > LIMIT:
-            raise RevisionsNotKept("the kept revisions have no room")
+            raise RevisionsNotKept("the kept revisions have no room under DynamoDB's 400 KB")
         return {(items.pk(name), SORT): item}
 
     def delete(self, name: str, uid: str) -> None:

@@ -200,8 +200,9 @@ def test_operator_who_deletes_meanwhile_delays_no_renewal(bench: Bench, monkeypa
     monkeypatch.setattr(bench.revisions, "read", read_and_delete)
     renew(bench)
     (warning,) = bench.announcer.announced[-1].data["warnings"]
-    assert warning.startswith(
-        "revision 2 cannot be restored by a rollback later, because it was not kept: the kept revisions were"
+    assert warning == (
+        "revision 2 cannot be restored by a rollback later, because it was not kept: "
+        "the kept revisions were changed or deleted during the run"
     )
     assert kept(bench) == []
     assert bench.record().facts.revision == 2
